@@ -1,0 +1,26 @@
+/*
+ * The clocks.  Everything is judged by the monotonic one, in ms; the wall clock is only shown.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_BASE_CLOCK_H
+#define HEALTH_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Moments before and after all others, for "not yet" and "never". */
+#define HEALTH__NEVER   INT64_MAX
+#define HEALTH__NOT_YET INT64_MIN
+
+/* The monotonic clock, in ms and in µs; always above 0. */
+int64_t health__now_ms(void);
+int64_t health__now_us(void);
+
+/* The monotonic clock as of the last tick: never ahead of health__now_ms(), a few ms behind at
+ * most, and cheap.  Async-signal-safe. */
+int64_t health__coarse_ms(void);
+
+/* What to add to a moment of the monotonic clock to get ms since 1970. */
+int64_t health__wall_offset_ms(void);
+
+#endif

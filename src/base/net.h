@@ -1,0 +1,46 @@
+/*
+ * Addresses: reading them, and who is on the same host.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_BASE_NET_H
+#define HEALTH_BASE_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+struct health__address {
+    struct sockaddr_storage socket;
+    socklen_t length;
+    bool any;      /* "*": every address of both families; `socket` is the IPv6 one */
+    char text[72]; /* as it was written, for errors */
+};
+
+/*
+ * Reads the address at the front of a list like "*:8080, 127.0.0.1:8080,[::1]:0", and moves *list
+ * behind it and its comma; *list is NULL after the last.
+ *
+ * Returns: 0, or -1 if it is no address; *list is untouched then.
+ */
+int health__address_parse(const char **list, struct health__address *ret_address);
+
+/* The port of an IPv4 or IPv6 socket address. */
+unsigned health__address_port(const struct sockaddr_storage *address);
+
+/* 127.0.0.1, ::1 or ::ffff:127.0.0.1. */
+bool health__address_is_local(const struct sockaddr *address, socklen_t length);
+
+/* A number that is the same for what one party controls: an IPv4 address, an IPv6 /64. */
+unsigned health__address_source(const struct sockaddr *address, socklen_t length);
+
+/*
+ * A TCP socket that listens at the address, non-blocking and close-on-exec.  "*" takes both
+ * families, and IPv4 alone where there is no IPv6.  Connections are handed over once their first
+ * bytes, or 3 s, have come.
+ *
+ * Returns: the descriptor, or -1 with errno.
+ */
+int health__address_listen(const struct health__address *address);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * What a thread waits on: an epoll set whose members say themselves what is to be done.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_BASE_POLLER_H
+#define HEALTH_BASE_POLLER_H
+
+#include <stdint.h>
+#include <sys/epoll.h>
+
+enum {
+    HEALTH__READABLE = 1,
+    HEALTH__HANGUP = 2 /* the peer has shut its side, or all of it */
+};
+
+/* One descriptor of the set.  Lives until health__poller_remove(), and, as it may stand in a batch
+ * of events already, until the call of health__poller_wait() that this happens in returns. */
+struct health__source {
+    void (*ready)(struct health__source *source, unsigned what);
+    int fd;
+};
+
+struct health__poller {
+    int fd;                       /* -1: not open */
+    struct epoll_event found[64]; /* by the last wait */
+};
+
+/* Returns: 0, or -1 with errno. */
+int health__poller_open(struct health__poller *p);
+void health__poller_close(struct health__poller *p);
+
+/* Watches the source for `what`; level-triggered.  Returns: 0, or -1 with errno. */
+int health__poller_add(struct health__poller *p, struct health__source *source, unsigned what);
+
+/* Watches it for something else from now on; 0 for nothing, which still wakes for errors. */
+int health__poller_change(struct health__poller *p, struct health__source *source, unsigned what);
+void health__poller_remove(struct health__poller *p, struct health__source *source);
+
+/*
+ * Waits until `deadline_ms` (HEALTH__NEVER: without end; past: not at all) and then hands
+ * back how many sources are ready: 0 if the time was up, -1 if it was interrupted.  All
+ * asynchronous signals are blocked in the threads that wait here, so an interruption means that the
+ * process was stopped and goes on.
+ */
+int health__poller_wait(struct health__poller *p, int64_t deadline_ms, int64_t now_ms);
+
+/* Calls `ready` of what the last wait found. */
+void health__poller_dispatch(struct health__poller *p, int ready);
+
+#endif
