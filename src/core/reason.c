@@ -1,0 +1,112 @@
+/*
+ * Why a check is not passing, in words.
+ *
+ * They tell times, not ages: a text that stays true need not be made again.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "core/reason.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/timestamp.h"
+
+#define NUMBER_BYTES 40
+
+/* "1,500": printf() has this only in locales that the host may not have set. */
+static const char *grouped(char *to, int64_t value)
+{
+    char *p = to + NUMBER_BYTES - 1;
+    int count = 0;
+
+    *p = '\0';
+    do {
+        if (count > 0 && count % 3 == 0)
+            *--p = ',';
+        *--p = (char)('0' + value % 10);
+        value /= 10;
+        count++;
+    } while (value > 0);
+    return p;
+}
+
+/* "5 s" or "1,500 ms" */
+static const char *duration(char *to, int64_t ms)
+{
+    char number[NUMBER_BYTES];
+    bool seconds = ms > 0 && ms % 1000 == 0;
+
+    (void)snprintf(to, NUMBER_BYTES, "%s %s", grouped(number, seconds ? ms / 1000 : ms),
+        seconds ? "s" : "ms");
+    return to;
+}
+
+/* What is in the way of the result at hand, before its own words; NULL if nothing. */
+static const char *threshold(char *to, const struct health__state *s, const struct health__policy *p)
+{
+    if (s->said == HEALTH_FAIL && s->bad < p->failures)
+        (void)snprintf(to, NUMBER_BYTES, "%u of %u bad results", s->bad, p->failures);
+    else if (s->said != HEALTH_FAIL && s->status == HEALTH_FAIL)
+        (void)snprintf(to, NUMBER_BYTES, "%u of %u good results", s->good, p->successes);
+    else
+        return NULL;
+    return to;
+}
+
+/* What is said where the check's own words are not, or not alone, the reason. */
+static int ours(char *to, size_t size, const struct health__state *s,
+    const struct health__policy *p, bool begun, int64_t wall_offset_ms)
+{
+    char when[HEALTH__TIMESTAMP_BYTES], limit[NUMBER_BYTES], number[NUMBER_BYTES];
+
+    health__timestamp_short(when, s->cause_at + wall_offset_ms);
+    switch (s->cause) {
+    case HEALTH__NO_STATUS:
+        return snprintf(to, size, "returned %" PRId64, s->detail);
+    case HEALTH__TOOK_LONG:
+        return snprintf(to, size, "took %s ms, limit %s", grouped(number, s->detail),
+            grouped(limit, p->timeout_ms));
+    case HEALTH__OVERDUE:
+        if (!begun)
+            return snprintf(to, size, "not started since %s: no free worker", when);
+        return snprintf(to, size, "no answer since %s", when);
+    case HEALTH__STALE:
+        return snprintf(to, size, "no result since %s", when);
+    case HEALTH__NEVER_REPORTED:
+        return snprintf(to, size, "never reported, added %s", when);
+    case HEALTH__MISSED_BEAT:
+        return snprintf(
+            to, size, "no beat since %s (limit %s)", when, duration(limit, p->max_age_ms));
+    case HEALTH__SAID:
+        break;
+    }
+    return s->pending && s->bad == 0 ? snprintf(to, size, "no result yet") : 0;
+}
+
+size_t health__reason(char *to, const struct health__state *s, const struct health__policy *p,
+    const char *own, bool begun, int64_t wall_offset_ms)
+{
+    char counted[NUMBER_BYTES];
+    const char *prefix = threshold(counted, s, p);
+    bool own_counts = own != NULL && (s->cause == HEALTH__SAID || s->cause == HEALTH__NO_STATUS ||
+                                         s->cause == HEALTH__TOOK_LONG);
+    size_t length = 0;
+    int n;
+
+    to[0] = '\0';
+    if (prefix != NULL)
+        length = (size_t)snprintf(to, HEALTH__REASON_BYTES, "%s", prefix);
+    n = ours(to + length + (length > 0 ? 2 : 0), NUMBER_BYTES * 2, s, p, begun, wall_offset_ms);
+    if (n > 0) {
+        if (length > 0) {
+            to[length++] = ':';
+            to[length++] = ' ';
+        }
+        length += (size_t)n;
+    }
+    if (own_counts)
+        length += (size_t)snprintf(to + length, HEALTH__REASON_BYTES - length, "%s%s",
+            length > 0 ? ": " : "", own);
+    return length < HEALTH__REASON_BYTES ? length : HEALTH__REASON_BYTES - 1;
+}

@@ -1,0 +1,101 @@
+/*
+ * A check as the engine keeps it, from health_add_check() until its memory is given back.
+ *
+ * Its fields belong to different threads, group by group.  The life of a check is in the loop's
+ * hands alone (where no loop runs: in the hands of whoever holds the instance's mutex); others only
+ * ask for its end:
+ *
+ *   added       into the registry: the caller, under the mutex;  into `checks`: the loop, once it
+ *               has read the mail
+ *   removed     out of the registry, `removed`: the caller, under the mutex;  out of `checks`,
+ *               `gone`: the loop, once it has read the mail
+ *   run         queued by the loop, begun and ended by a worker, which puts it into `done`, and
+ *               judged by the loop
+ *   released    queued by the loop when gone and not running;  a worker calls `release`;  back
+ *               in `done`, the loop frees it
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_ENGINE_CHECK_H
+#define HEALTH_ENGINE_CHECK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <health/health.h>
+
+#include "base/list.h"
+#include "base/timers.h"
+#include "core/registry.h"
+#include "core/state.h"
+#include "engine/words.h"
+
+/* The service's side of a heartbeat. */
+struct health_heartbeat {
+    _Atomic int64_t beat_at; /* by the coarse clock; HEALTH__NEVER: idle */
+};
+
+/* What stands in a check's mail. */
+enum {
+    HEALTH__MAIL_ADDED = 1,
+    HEALTH__MAIL_REPORTED = 2,
+    HEALTH__MAIL_REMOVED = 4
+};
+
+enum health__job {
+    HEALTH__JOB_NONE,
+    HEALTH__JOB_QUEUED, /* a run, not begun */
+    HEALTH__JOB_BEGUN,
+    HEALTH__JOB_ENDED,
+    HEALTH__JOB_CANCELLED, /* taken back before it was begun */
+    HEALTH__JOB_RELEASE,   /* the release is queued, or under way */
+    HEALTH__JOB_RELEASED
+};
+
+struct health__check {
+    /* Set before it is added, and only read from then on. */
+    struct health__policy policy;
+    health_check_fn *fn;
+    void *arg;
+    void (*release)(void *arg);
+
+    /* Anyone's. */
+    struct health_heartbeat heartbeat;
+    atomic_int tid; /* of the worker that runs it; 0: the run is not begun */
+
+    /* Guarded by the instance's mutex. */
+    struct health__entry entry; /* its name is `name` */
+    struct health__link mail;   /* linked while `mail_flags` has something */
+    unsigned mail_flags;
+    enum health_status reported;
+    int64_t reported_at;
+    struct health__words *reported_words;
+
+    /* The loop's. */
+    struct health__link link;   /* in the engine's `checks` */
+    struct health__timer timer; /* a run's timeout, or when a periodic check is next due */
+    struct health__state state;
+    struct health__words *words; /* of the last result; NULL: none */
+    struct health__link run;     /* in the engine's `runs` while one is in progress */
+    struct health__link waiters; /* those who wait for this run before others */
+    struct health__link missed;  /* in the engine's `missed` while a heartbeat fails */
+    uint64_t seq;                /* of the run in progress */
+    int64_t duration_us;         /* of the last run; negative: none */
+    bool gone;
+
+    /* Guarded by the pool's mutex; the outcome is the worker's until the run is in `done`. */
+    struct health__link job_link; /* in `queue` or `done` */
+    enum health__job job;
+    bool removed; /* no run is begun any more */
+    bool overdue; /* the run does not count as one of the `limit` */
+    int outcome;  /* what the callback returned */
+    bool *watch;  /* set when the run has ended: of whoever waits for it in health_remove() */
+    int64_t queued_at;
+    int64_t outcome_us; /* how long it took */
+    struct health__words *outcome_words;
+
+    char name[];
+};
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * The engine of an instance: its checks, the thread that judges them, the threads that run them.
+ *
+ * Three kinds of threads come here, each with functions of its own below: the service's, which add,
+ * remove, report, start and stop; the loop, which answers, and on which the server runs; and the
+ * workers, which only the pool knows.
+ *
+ * Who guards what, in the order in which locks are taken:
+ *   fork's      (base/fork.c)
+ *   turn        held by the loop whenever it is awake, and by a fork() while it happens
+ *   mutex       life cycle, registry, mail.  Held for a few instructions, but for a start
+ *   pool.mutex  jobs
+ * What is "the loop's" belongs, while no loop runs, to whoever holds the mutex.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_ENGINE_ENGINE_H
+#define HEALTH_ENGINE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <health/health.h>
+
+#include "base/fork.h"
+#include "base/list.h"
+#include "base/poller.h"
+#include "base/timers.h"
+#include "core/registry.h"
+#include "engine/check.h"
+#include "engine/gates.h"
+#include "engine/pool.h"
+
+/* The probes, as bits and as numbers. */
+#define HEALTH__PROBES 4
+
+/*
+ * What the engine needs of a server, which runs on the loop thread.  All but `start` and `forget`
+ * are called by the loop, with `turn` held.
+ */
+struct health__server {
+    /* Opens the listeners and adds what is to be waited on to the poller.  Returns: 0, or a
+     * HEALTH_E… having undone everything. */
+    int (*start)(struct health__server *server, struct health__poller *poller);
+
+    /* Undoes `start`; connections that are left are cut. */
+    void (*stop)(struct health__server *server);
+
+    /* When to run at the latest, without any source being ready. */
+    int64_t (*deadline)(struct health__server *server, int64_t now);
+
+    /* Runs: sources that were ready have been told, waiters that need not wait any more too. */
+    void (*run)(struct health__server *server, int64_t now);
+
+    /* Stops taking new requests, and sends what is left to send.  Called in each turn from the
+     * first on; returns true when nothing is left. */
+    bool (*drained)(struct health__server *server, int64_t now);
+
+    /* In the child of a fork: closes the descriptors, and touches nothing else. */
+    void (*forget)(struct health__server *server);
+};
+
+/* What a request is about. */
+struct health__question {
+    unsigned probes;              /* the checks of any of these; HEALTH_ALL: all checks */
+    const char *only;             /* not NULL: the one of this name, whatever its probes */
+    const char *const *excludes;  /* but not those of these names */
+    size_t exclude_count;
+};
+
+/* A request that waits for runs.  Its memory is the server's. */
+struct health__waiter {
+    void (*ready)(struct health__waiter *waiter); /* it need not wait any more */
+    struct health__question question;
+    int64_t deadline;          /* of the response */
+    uint64_t seq;              /* runs after this one are none of its business */
+    struct health__link link;  /* in the engine's `waiters` */
+    struct health__link on;    /* in the `waiters` of the run that it waits for next */
+};
+
+enum health__life {
+    HEALTH__STOPPED,
+    HEALTH__STARTED,
+    HEALTH__STOPPING, /* someone is in health_stop() */
+    HEALTH__STUCK     /* the loop is gone, a callback still runs */
+};
+
+struct health__engine {
+    /* Set once. */
+    int64_t response_ms;
+    struct health__gates *gates;
+    struct health__server *server;
+    void (*gone)(void *arg); /* see health__engine_free() */
+    void *gone_arg;
+
+    pthread_mutex_t turn;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* `loop_ended` or `life` */
+
+    /* Guarded by the mutex. */
+    enum health__life life;
+    bool loop_ended;
+    struct health__registry registry;
+    struct health__link mail; /* of checks, by `mail` */
+    int wake_send;            /* the end to wake the loop by; -1: no loop */
+    pthread_t thread;
+    int64_t stop_by; /* the deadline of the stop under way */
+
+    /* Hints from any thread, without a lock. */
+    atomic_bool has_mail;
+    atomic_bool stopping;
+    atomic_bool woken; /* what was sent has not been received */
+
+    /* The loop's. */
+    struct health__poller poller;
+    struct health__source wake;  /* the end that the loop waits on */
+    struct health__timers timers; /* of checks */
+    struct health__link checks;
+    struct health__link runs;    /* of checks, by `run`, in the order in which they were queued */
+    struct health__link missed;  /* heartbeats that fail, by `missed` */
+    struct health__link waiters; /* by deadline */
+    size_t jobs;                 /* in the pool's hands */
+    uint64_t seq;                /* of the last run */
+    uint64_t random;             /* state of the jitter */
+    int64_t now;                 /* the time, as of the turn's beginning */
+    int64_t fresh_until[HEALTH__PROBES]; /* until then no on-demand check of the probe need be run,
+                                            those in progress aside */
+    uint64_t results[HEALTH__PROBES];    /* counts what changes a list of all its checks */
+    uint64_t troubles[HEALTH__PROBES];   /* counts what changes a list of those not passing */
+
+    struct health__pool pool;
+    struct health__fork_part fork;
+    bool forked; /* in a child: `life` was made STOPPED there */
+};
+
+/* ---- The service's threads ---- */
+
+/* `workers`, `response_ms`: their options, defaults put in.  Returns: 0 or a HEALTH_E…. */
+int health__engine_init(struct health__engine *e, struct health__gates *gates,
+    struct health__server *server, int64_t response_ms, unsigned workers);
+
+/*
+ * Stops, and frees the checks.  Then, on this thread or on the worker whose callback returns last,
+ * calls gone(arg), after which the engine is no more.
+ */
+void health__engine_free(struct health__engine *e, void (*gone)(void *arg), void *arg);
+
+/* The public functions of these names, whose documentation holds. */
+int health__engine_start(struct health__engine *e);
+int health__engine_stop(struct health__engine *e, unsigned timeout_ms);
+int health__engine_add(struct health__engine *e, const struct health_check *check);
+int health__engine_add_heartbeat(struct health__engine *e, const char *name, unsigned max_age_ms,
+    unsigned probes, struct health_heartbeat **ret_heartbeat);
+int health__engine_remove(struct health__engine *e, const char *name);
+int health__engine_report(struct health__engine *e, const char *name, enum health_status status,
+    const struct health_result *said);
+
+/* Whether it is started, so that what the server says of its listeners holds: to be called with the
+ * mutex held. */
+static inline bool health__engine_is_started(const struct health__engine *e)
+{
+    return e->life == HEALTH__STARTED;
+}
+
+/* ---- The loop ---- */
+
+/*
+ * A request has come: reads the mail and the beats, and starts the runs that it needs.
+ *
+ * Returns: whether it has to wait for runs.  Then `waiter->ready` will be called, once, at
+ * `response_ms` from now at the latest, unless health__engine_leave() is.
+ */
+bool health__engine_ask(struct health__engine *e, struct health__waiter *waiter);
+
+/* The waiter waits no more, and is not called. */
+void health__engine_leave(struct health__engine *e, struct health__waiter *waiter);
+
+/* Folds in what time has done to the check. */
+void health__engine_settle(struct health__engine *e, struct health__check *check);
+
+/* Whether the question is about the check. */
+bool health__question_covers(
+    const struct health__question *question, const struct health__check *check);
+
+/* The check of the name, if the loop knows it; else NULL. */
+struct health__check *health__engine_find(struct health__engine *e, const char *name);
+
+/* A number that changes with everything that may change a document on these probes: all of their
+ * checks, or those not passing. */
+uint64_t health__engine_version(const struct health__engine *e, unsigned probes, bool all);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * What a callback or a report says beside a status.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "engine/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+
+/* Said where there is no memory to keep what was said; never written to. */
+static struct health__words lost = {.reason = "out of memory: the reason could not be kept"};
+
+void health__result_init(struct health_result *r, int64_t deadline_ms)
+{
+    r->deadline_ms = deadline_ms;
+    r->value = 0;
+    r->length = 0;
+    r->observed = r->explained = false;
+    r->unit[0] = r->reason[0] = '\0';
+}
+
+void health__result_explain(struct health_result *r, const char *format, va_list arguments)
+{
+    /* Longer than what is kept, so that a character which does not fit is seen whole. */
+    char text[HEALTH_REASON_MAX_BYTES + 4];
+    int length = -1;
+
+    if (format != NULL)
+        length = vsnprintf(text, sizeof(text), format, arguments);
+    r->explained = length >= 0;
+    r->length = 0;
+    if (r->explained) {
+        r->length = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
+        r->length = health__utf8_cut(text, r->length, HEALTH_REASON_MAX_BYTES);
+        memcpy(r->reason, text, r->length);
+    }
+    r->reason[r->length] = '\0';
+}
+
+struct health__words *health__words_keep(const struct health_result *r)
+{
+    struct health__words *words;
+
+    if (!r->observed && !r->explained)
+        return NULL;
+    words = malloc(sizeof(*words) + r->length + 1);
+    if (words == NULL)
+        return &lost;
+    words->value = r->value;
+    words->observed = r->observed;
+    words->reason = r->explained ? words->text : NULL;
+    memcpy(words->unit, r->unit, sizeof(words->unit));
+    memcpy(words->text, r->reason, r->length + 1);
+    return words;
+}
+
+void health__words_free(struct health__words *words)
+{
+    if (words != &lost)
+        free(words);
+}
+
+enum health_status health_explain(
+    struct health_result *result, enum health_status status, const char *format, ...)
+{
+    va_list arguments;
+
+    if (result == NULL)
+        return status;
+    va_start(arguments, format);
+    health__result_explain(result, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void health_observe(struct health_result *result, double value, const char *unit)
+{
+    size_t length = 0;
+
+    if (result == NULL)
+        return;
+    result->value = value;
+    result->observed = true;
+    if (unit != NULL) {
+        length = strnlen(unit, HEALTH__UNIT_MAX_BYTES + 1);
+        length = health__utf8_cut(unit, length, HEALTH__UNIT_MAX_BYTES);
+        memcpy(result->unit, unit, length);
+    }
+    result->unit[length] = '\0';
+}
+
+unsigned health_remaining_ms(const struct health_result *result)
+{
+    int64_t left = result != NULL ? result->deadline_ms - health__now_ms() : 0;
+
+    return left > 0 ? (unsigned)left : 0;
+}

@@ -1,0 +1,53 @@
+/*
+ * What a callback or a report says beside a status: a reason, an observed value.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_ENGINE_WORDS_H
+#define HEALTH_ENGINE_WORDS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <health/health.h>
+
+#define HEALTH__UNIT_MAX_BYTES 31
+
+/* As kept: one block of memory. */
+struct health__words {
+    double value;
+    const char *reason; /* NULL: none */
+    bool observed;      /* there is a value */
+    char unit[HEALTH__UNIT_MAX_BYTES + 1];
+    char text[];
+};
+
+/* As being said, on the stack of the worker that runs the callback. */
+struct health_result {
+    int64_t deadline_ms; /* of the run */
+    double value;
+    size_t length; /* of the reason */
+    bool observed;
+    bool explained;
+    char unit[HEALTH__UNIT_MAX_BYTES + 1];
+    char reason[HEALTH_REASON_MAX_BYTES + 1];
+};
+
+/* Makes a result in which nothing is said yet. */
+void health__result_init(struct health_result *r, int64_t deadline_ms);
+
+/* Sets the reason; `format` NULL: none. */
+void health__result_explain(struct health_result *r, const char *format, va_list arguments)
+    HEALTH_PRINTF(2, 0);
+
+/*
+ * Keeps what was said, to be given to health__words_free().
+ *
+ * Returns: NULL if nothing was said; without memory, words that say that.
+ */
+struct health__words *health__words_keep(const struct health_result *r);
+void health__words_free(struct health__words *words);
+
+#endif

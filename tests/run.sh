@@ -1,0 +1,105 @@
+#!/bin/sh
+# Builds the library and runs its tests:
+#
+#   sh tests/run.sh [asan|tsan|ubsan|valgrind|coverage] [ctest's options]
+#
+# Packages that are missing are installed.  What is built stays in build/, or HEALTH_BUILD_ROOT, for
+# the next time.  HEALTH_CMAKE_ARGS is handed to cmake.
+#
+# Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tests/lib/packages.sh"
+
+# What cannot be under a tool is left out of its run: scripts that look at files, and those that
+# build for themselves.
+case ${1-} in
+asan | tsan | ubsan | coverage)
+    variant=$1
+    leave_out='^(repo|package)$'
+    shift
+    ;;
+valgrind)
+    variant=$1
+    leave_out='^(repo|package|examples)$'
+    shift
+    ;;
+-h | --help)
+    sed -n '2,/^$/{/^#$/!s/^# //p;}' "$0" | sed '/^Copyright/,$d'
+    exit 0
+    ;;
+'' | -*)
+    variant=release
+    leave_out=
+    ;;
+*)
+    echo "$0: no variant '$1'; there are asan, tsan, ubsan, valgrind and coverage" >&2
+    exit 2
+    ;;
+esac
+
+need_packages "building" gcc libc6-dev cmake ninja-build pkgconf libmicrohttpd-dev libcjson-dev
+need_packages "testing" libcmocka-dev
+case $variant in
+release) need_packages "testing" g++ binutils curl ;;
+valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
+coverage) need_packages "coverage" gcovr ;;
+esac
+
+build=${HEALTH_BUILD_ROOT:-$root/build}
+mkdir -p "$build"
+build=$(cd "$build" && pwd)/$variant
+
+echo "== Configuring ($variant)…"
+# shellcheck disable=SC2086 # a list of words
+(cd "$root" && cmake --preset "$variant" -B "$build" ${HEALTH_CMAKE_ARGS-} >"$build.log" 2>&1) || {
+    cat "$build.log" >&2
+    exit 1
+}
+rm -f "$build.log"
+
+echo "== Building ($variant)…"
+cmake --build "$build"
+
+launch=
+case $variant in
+asan | ubsan)
+    ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:exitcode=99:detect_stack_use_after_return=1
+    ASAN_OPTIONS=$ASAN_OPTIONS:strict_string_checks=1:check_initialization_order=1
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=99
+    export ASAN_OPTIONS UBSAN_OPTIONS
+    ;;
+tsan)
+    # die_after_fork: children that start threads of their own are what some tests are about.
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=99:die_after_fork=0
+    export TSAN_OPTIONS
+    # Kernels that spread addresses wider than the tool knows need it off.
+    trial=$build/trial
+    echo 'int main(void) { return 0; }' >"$trial.c"
+    "${CC:-cc}" -fsanitize=thread -o "$trial" "$trial.c"
+    if "$trial" 2>&1 | grep -q 'unexpected memory mapping'; then
+        echo "== Addresses are not randomised: this kernel's are too wide for ThreadSanitizer"
+        launch="setarch -R"
+    fi
+    ;;
+valgrind)
+    # For tests that would take minutes there.
+    HEALTH_TEST_SLOW=1
+    export HEALTH_TEST_SLOW
+    ;;
+coverage)
+    # Counts of former runs are none of ours.
+    find "$build" -name '*.gcda' -exec rm -f {} +
+    ;;
+esac
+
+echo "== Testing ($variant)…"
+failed=0
+$launch ctest --test-dir "$build" --output-on-failure -j2 ${leave_out:+-LE "$leave_out"} "$@" || failed=$?
+
+if [ "$variant" = coverage ]; then
+    echo "== Coverage of src/"
+    (cd "$root" && gcovr --root . --filter 'src/' --object-directory "$build" --print-summary "$build")
+fi
+exit "$failed"
