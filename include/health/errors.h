@@ -9,8 +9,9 @@
 /*
  * HEALTH_ERRORS(X): every error as X(name, value, text).
  *
- * The enum below and health_strerror() are made from this list.  Values never change meaning and are
- * never used again; new ones are added at the end.  errno, set beside the error, tells the cause.
+ * The enum below and health_strerror() are made from this list.  Values never change meaning and
+ * are never used again; new ones are added at the end.  errno, set beside the error, tells the
+ * cause.
  */
 #define HEALTH_ERRORS(X)                                                                           \
     X(HEALTH_EINVAL, -1, "an argument is not valid")                                               \

@@ -49,6 +49,11 @@ static inline void health__list_append(struct health__link *head, struct health_
     head->prev = link;
 }
 
+static inline void health__list_prepend(struct health__link *head, struct health__link *link)
+{
+    health__list_append(head->next, link);
+}
+
 /* Takes the link out of its list; nothing if it is in none. */
 static inline void health__list_remove(struct health__link *link)
 {

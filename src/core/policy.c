@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 #define DEFAULT_TIMEOUT_MS 1000
 #define DEFAULT_MAX_AGE_MS 1000
@@ -34,7 +35,16 @@ int health__struct_read(
     return 0;
 }
 
-int health__name_check(const char *name)
+bool health__name_clean(char ret_name[HEALTH__NAME_BYTES], const char *name)
+{
+    if (strnlen(name, HEALTH__NAME_BYTES) == HEALTH__NAME_BYTES ||
+        health__utf8_clean_length(name) >= HEALTH__NAME_BYTES)
+        return false;
+    health__utf8_clean(ret_name, name);
+    return true;
+}
+
+int health__name_read(char ret_name[HEALTH__NAME_BYTES], const char *name)
 {
     size_t i;
 
@@ -52,6 +62,7 @@ int health__name_check(const char *name)
             return health__fail(HEALTH_EINVAL, EINVAL,
                 "the name has a byte 0x%02X at %zu: no control characters and no '/'", c, i);
     }
+    health__utf8_clean(ret_name, name);
     return 0;
 }
 
@@ -79,40 +90,38 @@ static int refuse(const char *name, const char *field, unsigned value, const cha
 }
 
 /* A pushed check has nothing that is run. */
-static int check_pushed(const struct health_check *c)
+static int check_pushed(const char *name, const struct health_check *c)
 {
     static const char with[] = "a pushed check, one without fn";
     int error;
 
-    error = refuse(c->name, "timeout_ms", c->timeout_ms, with);
+    error = refuse(name, "timeout_ms", c->timeout_ms, with);
     if (error == 0)
-        error = refuse(c->name, "interval_ms", c->interval_ms, with);
+        error = refuse(name, "interval_ms", c->interval_ms, with);
     if (error == 0)
-        error = refuse(c->name, "failures", c->failures, with);
+        error = refuse(name, "failures", c->failures, with);
     if (error == 0)
-        error = refuse(c->name, "successes", c->successes, with);
+        error = refuse(name, "successes", c->successes, with);
     return error;
 }
 
-static int check_fields(const struct health_check *c)
+static int check_fields(const char *name, const struct health_check *c)
 {
     int error;
 
-    error = health__name_check(c->name);
+    error = check_probes(name, c->probes);
     if (error == 0)
-        error = check_probes(c->name, c->probes);
+        error = check_duration(name, "timeout_ms", c->timeout_ms);
     if (error == 0)
-        error = check_duration(c->name, "timeout_ms", c->timeout_ms);
+        error = check_duration(name, "max_age_ms", c->max_age_ms);
     if (error == 0)
-        error = check_duration(c->name, "max_age_ms", c->max_age_ms);
-    if (error == 0)
-        error = check_duration(c->name, "interval_ms", c->interval_ms);
+        error = check_duration(name, "interval_ms", c->interval_ms);
     if (error == 0 && c->fn == NULL)
-        error = check_pushed(c);
+        error = check_pushed(name, c);
     if (error == 0 && c->interval_ms != 0)
-        error = refuse(c->name, "max_age_ms", c->max_age_ms, "interval_ms");
+        error = refuse(name, "max_age_ms", c->max_age_ms, "interval_ms");
     if (error == 0)
-        error = refuse(c->name, "reserved", c->reserved, "this version: it must be 0");
+        error = refuse(name, "reserved", c->reserved, "this version: it must be 0");
     return error;
 }
 
@@ -121,7 +130,8 @@ static int64_t or_default(unsigned value, unsigned otherwise)
     return value != 0 ? value : otherwise;
 }
 
-int health__policy_read(struct health__policy *ret_policy, const struct health_check *c)
+int health__policy_read(
+    struct health__policy *ret_policy, const char *name, const struct health_check *c)
 {
     struct health__policy p = {
         .timeout_ms = or_default(c->timeout_ms, DEFAULT_TIMEOUT_MS),
@@ -135,7 +145,7 @@ int health__policy_read(struct health__policy *ret_policy, const struct health_c
     };
     int error;
 
-    error = check_fields(c);
+    error = check_fields(name, c);
     if (error != 0)
         return error;
     if (c->fn == NULL) {
@@ -152,9 +162,7 @@ int health__policy_heartbeat(
 {
     int error;
 
-    error = health__name_check(name);
-    if (error == 0)
-        error = check_probes(name, probes);
+    error = check_probes(name, probes);
     if (error == 0)
         error = check_duration(name, "max_age_ms", max_age_ms);
     if (error == 0 && max_age_ms == 0)

@@ -6,6 +6,7 @@
 #ifndef HEALTH_CORE_POLICY_H
 #define HEALTH_CORE_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <health/health.h>
@@ -23,14 +24,23 @@
 int health__struct_read(
     void *ours, size_t size, size_t first_size, const void *theirs, const char *what);
 
-/* Whether the name is one: 1 to 128 bytes, no control characters, no '/'.  Returns: 0 or
+/* Room for any name as it is kept: each of its bytes may have become U+FFFD. */
+#define HEALTH__NAME_BYTES (3 * HEALTH_NAME_MAX_BYTES + 1)
+
+/* Reads a name: 1 to 128 bytes, no control characters, no '/'.  What is not UTF-8 is kept, known
+ * and shown with U+FFFD in its place.  Returns: 0 or HEALTH_EINVAL. */
+int health__name_read(char ret_name[HEALTH__NAME_BYTES], const char *name);
+
+/* The name under which something may be known, for looking it up.  Returns: false if it is too long
+ * to be one. */
+bool health__name_clean(char ret_name[HEALTH__NAME_BYTES], const char *name);
+
+/* Makes a policy of a check that was read; `name` is for the sentence.  Returns: 0 or
  * HEALTH_EINVAL. */
-int health__name_check(const char *name);
+int health__policy_read(
+    struct health__policy *ret_policy, const char *name, const struct health_check *check);
 
-/* Makes a policy of a check that was read.  Returns: 0 or HEALTH_EINVAL. */
-int health__policy_read(struct health__policy *ret_policy, const struct health_check *check);
-
-/* Makes the policy of a heartbeat.  Returns: 0 or HEALTH_EINVAL. */
+/* The same of a heartbeat. */
 int health__policy_heartbeat(
     struct health__policy *ret_policy, const char *name, unsigned max_age_ms, unsigned probes);
 

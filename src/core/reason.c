@@ -37,13 +37,14 @@ static const char *duration(char *to, int64_t ms)
     char number[NUMBER_BYTES];
     bool seconds = ms > 0 && ms % 1000 == 0;
 
-    (void)snprintf(to, NUMBER_BYTES, "%s %s", grouped(number, seconds ? ms / 1000 : ms),
-        seconds ? "s" : "ms");
+    (void)snprintf(
+        to, NUMBER_BYTES, "%s %s", grouped(number, seconds ? ms / 1000 : ms), seconds ? "s" : "ms");
     return to;
 }
 
 /* What is in the way of the result at hand, before its own words; NULL if nothing. */
-static const char *threshold(char *to, const struct health__state *s, const struct health__policy *p)
+static const char *threshold(
+    char *to, const struct health__state *s, const struct health__policy *p)
 {
     if (s->said == HEALTH_FAIL && s->bad < p->failures)
         (void)snprintf(to, NUMBER_BYTES, "%u of %u bad results", s->bad, p->failures);
@@ -106,7 +107,7 @@ size_t health__reason(char *to, const struct health__state *s, const struct heal
         length += (size_t)n;
     }
     if (own_counts)
-        length += (size_t)snprintf(to + length, HEALTH__REASON_BYTES - length, "%s%s",
-            length > 0 ? ": " : "", own);
+        length += (size_t)snprintf(
+            to + length, HEALTH__REASON_BYTES - length, "%s%s", length > 0 ? ": " : "", own);
     return length < HEALTH__REASON_BYTES ? length : HEALTH__REASON_BYTES - 1;
 }

@@ -110,6 +110,7 @@ void health__state_init(struct health__state *s, const struct health__policy *p,
         .heard_at = from_now ? now : HEALTH__NOT_YET,
         .queued_at = HEALTH__NOT_YET,
         .result_at = HEALTH__NOT_YET,
+        .not_before = now,
         .since = now,
         .cause_at = now,
         .status = HEALTH_PASS,
@@ -122,20 +123,18 @@ void health__state_init(struct health__state *s, const struct health__policy *p,
 
 void health__state_start(struct health__state *s, const struct health__policy *p, int64_t now)
 {
-    int64_t since = s->since, result_at = s->result_at, heard_at = s->heard_at;
-    enum health_status said = s->said, status = s->status;
+    struct health__state old = *s;
 
     health__state_init(s, p, now);
-    if (p->kind == HEALTH__HEARTBEAT) {
-        s->result_at = result_at; /* what was seen is no new beat */
-        if (heard_at == HEALTH__NEVER)
-            s->heard_at = heard_at;
-    } else if (p->kind == HEALTH__PUSHED && result_at != HEALTH__NOT_YET) {
-        health__state_report(s, p, said, now);
-        s->result_at = result_at;
-        if (status == said)
-            s->since = since;
-    }
+    if (p->kind == HEALTH__PUSHED && old.result_at != HEALTH__NOT_YET)
+        health__state_report(s, p, old.said, now);
+    else if (p->kind == HEALTH__HEARTBEAT && old.heard_at == HEALTH__NEVER)
+        s->heard_at = HEALTH__NEVER;
+    /* That it counts as said now does not make it said now; and what was seen is no new beat. */
+    if (p->kind == HEALTH__PUSHED || p->kind == HEALTH__HEARTBEAT)
+        s->result_at = old.result_at;
+    if (s->status == old.status && s->pending == old.pending)
+        s->since = old.since;
 }
 
 void health__state_queue(struct health__state *s, const struct health__policy *p, int64_t now)
@@ -151,13 +150,21 @@ void health__state_cancel(struct health__state *s)
     s->overdue = false;
 }
 
+/* A word of `at` has come. */
+static void hear(struct health__state *s, int64_t at)
+{
+    s->result_at = at;
+    s->heard_at = at > s->not_before ? at : s->not_before;
+}
+
 /* A result or report: counts it, and changes the status where the thresholds allow. */
 static void judge(struct health__state *s, const struct health__policy *p, enum health_status said,
     enum health__cause cause, int64_t now)
 {
     s->said = said;
     s->cause = cause;
-    s->cause_at = s->heard_at = s->result_at = now;
+    s->cause_at = now;
+    hear(s, now);
     if (said == HEALTH_FAIL) {
         s->good = 0;
         if (s->bad < p->failures)
@@ -206,8 +213,9 @@ void health__state_beat(
     /* Seen before: it may have been made young again by a thaw. */
     if (beat_at == s->result_at)
         return;
-    (void)health__state_settle(s, p, beat_at < now ? beat_at : now);
-    s->result_at = s->heard_at = beat_at;
+    /* Not settled before: it may have beaten all the time since it was looked at. */
+    (void)p;
+    hear(s, beat_at);
     s->cause = HEALTH__SAID;
     enter(s, HEALTH_PASS, beat_at < now ? beat_at : now);
 }
@@ -217,6 +225,7 @@ void health__state_thaw(
 {
     /* What was true before it fell asleep stays true. */
     (void)health__state_settle(s, p, asleep_at);
+    s->not_before = now;
     if (s->heard_at != HEALTH__NOT_YET && s->heard_at < now && p->kind != HEALTH__ON_DEMAND)
         s->heard_at = now;
     if (health__state_running(s) && !s->overdue)

@@ -65,13 +65,15 @@ enum health__cause {
 };
 
 struct health__state {
-    int64_t heard_at;  /* the last sign of life, by which age is judged: the last result, report or
-                          beat; of pushed checks and heartbeats at first their registration; after
-                          a freeze the thaw.  NOT_YET: none.  NEVER: an idle heartbeat */
-    int64_t queued_at; /* of the run in progress, or a thaw since; NOT_YET: none */
-    int64_t result_at; /* when the last result or report came, or the beat last seen; NOT_YET */
-    int64_t since;     /* when (status, pending) last changed */
-    int64_t cause_at;  /* see the causes */
+    int64_t heard_at;   /* the last sign of life, by which age is judged: the last result, report or
+                           beat; of pushed checks and heartbeats at first their registration; after
+                           a freeze the thaw.  NOT_YET: none.  NEVER: an idle heartbeat */
+    int64_t queued_at;  /* of the run in progress, or a thaw since; NOT_YET: none */
+    int64_t result_at;  /* when the last result or report came, or the beat last seen; NOT_YET */
+    int64_t not_before; /* a word older than this is judged as if it were of this moment: of the
+                           registration, or a start or thaw since */
+    int64_t since;      /* when (status, pending) last changed */
+    int64_t cause_at;   /* see the causes */
     int64_t detail;
     unsigned bad;  /* bad results in a row, up to `failures` */
     unsigned good; /* good ones, up to `successes` */
@@ -99,7 +101,7 @@ void health__state_start(struct health__state *s, const struct health__policy *p
 /* A run is queued.  There must be none in progress. */
 void health__state_queue(struct health__state *s, const struct health__policy *p, int64_t now);
 
-/* The run in progress was taken back before it was begun. */
+/* Of a settled state: the run in progress was taken back before it was begun. */
 void health__state_cancel(struct health__state *s);
 
 /* The run in progress has returned `returned`. */
@@ -110,11 +112,13 @@ void health__state_finish(
 void health__state_report(
     struct health__state *s, const struct health__policy *p, enum health_status said, int64_t now);
 
-/* The last beat of a heartbeat is that of `beat_at`, as read at `now`; HEALTH__NEVER: idle. */
+/* The last beat of a heartbeat is that of `beat_at`, as read at `now`; HEALTH__NEVER: idle.  Read
+ * it before settling: beats that were not read are not missed, as long as the last is young. */
 void health__state_beat(
     struct health__state *s, const struct health__policy *p, int64_t beat_at, int64_t now);
 
-/* The process stood still from `asleep_at` until `now`. */
+/* The process stood still from `asleep_at` until `now`.  Whatever was said before, the last beat
+ * too, is best told before: at `asleep_at` the state is settled. */
 void health__state_thaw(
     struct health__state *s, const struct health__policy *p, int64_t asleep_at, int64_t now);
 

@@ -7,12 +7,12 @@
  *
  *   added       into the registry: the caller, under the mutex;  into `checks`: the loop, once it
  *               has read the mail
- *   removed     out of the registry, `removed`: the caller, under the mutex;  out of `checks`,
- *               `gone`: the loop, once it has read the mail
  *   run         queued by the loop, begun and ended by a worker, which puts it into `done`, and
  *               judged by the loop
- *   released    queued by the loop when gone and not running;  a worker calls `release`;  back
- *               in `done`, the loop frees it
+ *   removed     out of the registry, `removed`: the caller, under the mutex;  out of `checks`, into
+ *               `leaving` while a run is in progress, then into `dead`: the loop
+ *   released    a dead check is handed to a worker, which calls `release` and puts it into `done`;
+ *               the loop frees it
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -37,19 +37,17 @@ struct health_heartbeat {
 };
 
 /* What stands in a check's mail. */
-enum {
-    HEALTH__MAIL_ADDED = 1,
-    HEALTH__MAIL_REPORTED = 2,
-    HEALTH__MAIL_REMOVED = 4
-};
+enum { HEALTH__MAIL_ADDED = 1, HEALTH__MAIL_REPORTED = 2, HEALTH__MAIL_REMOVED = 4 };
 
+/* What the pool has of a check. */
 enum health__job {
     HEALTH__JOB_NONE,
     HEALTH__JOB_QUEUED, /* a run, not begun */
     HEALTH__JOB_BEGUN,
     HEALTH__JOB_ENDED,
     HEALTH__JOB_CANCELLED, /* taken back before it was begun */
-    HEALTH__JOB_RELEASE,   /* the release is queued, or under way */
+    HEALTH__JOB_RELEASE,   /* the release, not begun */
+    HEALTH__JOB_RELEASING,
     HEALTH__JOB_RELEASED
 };
 
@@ -73,16 +71,16 @@ struct health__check {
     struct health__words *reported_words;
 
     /* The loop's. */
-    struct health__link link;   /* in the engine's `checks` */
+    struct health__link link;   /* in the engine's `checks`, `leaving` or `dead` */
     struct health__timer timer; /* a run's timeout, or when a periodic check is next due */
     struct health__state state;
     struct health__words *words; /* of the last result; NULL: none */
-    struct health__link run;     /* in the engine's `runs` while one is in progress */
+    struct health__link run;     /* in the engine's `runs` while a run is waited for */
     struct health__link waiters; /* those who wait for this run before others */
     struct health__link missed;  /* in the engine's `missed` while a heartbeat fails */
     uint64_t seq;                /* of the run in progress */
     int64_t duration_us;         /* of the last run; negative: none */
-    bool gone;
+    bool gone;                   /* not in `checks` any more */
 
     /* Guarded by the pool's mutex; the outcome is the worker's until the run is in `done`. */
     struct health__link job_link; /* in `queue` or `done` */
@@ -97,5 +95,12 @@ struct health__check {
 
     char name[];
 };
+
+/* Makes a check that nobody knows yet, added at `now`.  Returns: NULL without memory. */
+struct health__check *health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now);
+
+/* Frees the check, which nobody must know any more. */
+void health__check_free(struct health__check *check);
 
 #endif

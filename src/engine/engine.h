@@ -24,6 +24,7 @@
 
 #include <health/health.h>
 
+#include "base/fd.h"
 #include "base/fork.h"
 #include "base/list.h"
 #include "base/poller.h"
@@ -37,36 +38,34 @@
 #define HEALTH__PROBES 4
 
 /*
- * What the engine needs of a server, which runs on the loop thread.  All but `start` and `forget`
+ * What the engine needs of a server, which runs on the loop thread: all but `start` and `forget`
  * are called by the loop, with `turn` held.
  */
 struct health__server {
-    /* Opens the listeners and adds what is to be waited on to the poller.  Returns: 0, or a
-     * HEALTH_E… having undone everything. */
-    int (*start)(struct health__server *server, struct health__poller *poller);
+    /* Opens the listeners and adds what is to be waited on to the poller.  `listen`: the list of
+     * addresses; NULL: as was configured.  Returns: 0, or a HEALTH_E… having undone everything. */
+    int (*start)(struct health__server *server, struct health__poller *poller, const char *listen);
 
-    /* Undoes `start`; connections that are left are cut. */
+    /* Undoes `start`; connections that are left are cut.  Also when the loop could not be started.
+     */
     void (*stop)(struct health__server *server);
 
-    /* When to run at the latest, without any source being ready. */
-    int64_t (*deadline)(struct health__server *server, int64_t now);
+    /* Runs: what was ready has been told so.  Returns: when to be called again at the latest. */
+    int64_t (*run)(struct health__server *server, int64_t now);
 
-    /* Runs: sources that were ready have been told, waiters that need not wait any more too. */
-    void (*run)(struct health__server *server, int64_t now);
+    /* The engine is stopping: takes no new request, and sends what is left to send.  Called before
+     * `run` in each turn from then on.  Returns: whether nothing is left. */
+    bool (*drain)(struct health__server *server);
 
-    /* Stops taking new requests, and sends what is left to send.  Called in each turn from the
-     * first on; returns true when nothing is left. */
-    bool (*drained)(struct health__server *server, int64_t now);
-
-    /* In the child of a fork: closes the descriptors, and touches nothing else. */
+    /* In the child of a fork: closes the descriptors, and forgets the rest. */
     void (*forget)(struct health__server *server);
 };
 
 /* What a request is about. */
 struct health__question {
-    unsigned probes;              /* the checks of any of these; HEALTH_ALL: all checks */
-    const char *only;             /* not NULL: the one of this name, whatever its probes */
-    const char *const *excludes;  /* but not those of these names */
+    unsigned probes;      /* the checks of any of these; HEALTH_ALL: all checks */
+    const char *only;     /* not NULL: the one of this name, whatever its probes */
+    const char *excludes; /* but not those of these names, each with its NUL; NULL: none */
     size_t exclude_count;
 };
 
@@ -74,10 +73,10 @@ struct health__question {
 struct health__waiter {
     void (*ready)(struct health__waiter *waiter); /* it need not wait any more */
     struct health__question question;
-    int64_t deadline;          /* of the response */
-    uint64_t seq;              /* runs after this one are none of its business */
-    struct health__link link;  /* in the engine's `waiters` */
-    struct health__link on;    /* in the `waiters` of the run that it waits for next */
+    int64_t deadline;         /* of the response */
+    uint64_t seq;             /* runs after this one are none of its business */
+    struct health__link link; /* in the engine's `waiters` */
+    struct health__link on;   /* in the `waiters` of the run that it waits for next */
 };
 
 enum health__life {
@@ -97,14 +96,15 @@ struct health__engine {
 
     pthread_mutex_t turn;
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* `loop_ended` or `life` */
+    pthread_cond_t ended; /* the loop has */
 
     /* Guarded by the mutex. */
     enum health__life life;
     bool loop_ended;
     struct health__registry registry;
     struct health__link mail; /* of checks, by `mail` */
-    int wake_send;            /* the end to wake the loop by; -1: no loop */
+    struct health__fd
+        wake_send; /* the end to wake the loop by; open while a thread of ours lives */
     pthread_t thread;
     int64_t stop_by; /* the deadline of the stop under way */
 
@@ -115,16 +115,20 @@ struct health__engine {
 
     /* The loop's. */
     struct health__poller poller;
-    struct health__source wake;  /* the end that the loop waits on */
+    struct health__fd wake_receive;
+    struct health__source wake;   /* that the loop waits on */
     struct health__timers timers; /* of checks */
-    struct health__link checks;
-    struct health__link runs;    /* of checks, by `run`, in the order in which they were queued */
-    struct health__link missed;  /* heartbeats that fail, by `missed` */
-    struct health__link waiters; /* by deadline */
-    size_t jobs;                 /* in the pool's hands */
-    uint64_t seq;                /* of the last run */
-    uint64_t random;             /* state of the jitter */
-    int64_t now;                 /* the time, as of the turn's beginning */
+    struct health__link checks;   /* registered ones, in the order in which they were */
+    struct health__link leaving;  /* removed ones of which the pool has something */
+    struct health__link dead;     /* removed ones that can be released */
+    struct health__link runs;     /* runs of on-demand checks in progress that may be waited for, by
+                                     `run`, in the order in which they were queued */
+    struct health__link missed;   /* heartbeats that fail, by `missed` */
+    struct health__link waiters;  /* by deadline */
+    size_t jobs;                  /* in the pool's hands */
+    uint64_t seq;                 /* of the last run */
+    uint64_t random;              /* state of the jitter */
+    int64_t now;                  /* the time, as of the turn's beginning */
     int64_t fresh_until[HEALTH__PROBES]; /* until then no on-demand check of the probe need be run,
                                             those in progress aside */
     uint64_t results[HEALTH__PROBES];    /* counts what changes a list of all its checks */
@@ -132,7 +136,6 @@ struct health__engine {
 
     struct health__pool pool;
     struct health__fork_part fork;
-    bool forked; /* in a child: `life` was made STOPPED there */
 };
 
 /* ---- The service's threads ---- */
@@ -144,11 +147,13 @@ int health__engine_init(struct health__engine *e, struct health__gates *gates,
 /*
  * Stops, and frees the checks.  Then, on this thread or on the worker whose callback returns last,
  * calls gone(arg), after which the engine is no more.
+ *
+ * Returns: 0, or HEALTH_EDEADLK on a thread of ours: nothing was done then.
  */
-void health__engine_free(struct health__engine *e, void (*gone)(void *arg), void *arg);
+int health__engine_free(struct health__engine *e, void (*gone)(void *arg), void *arg);
 
-/* The public functions of these names, whose documentation holds. */
-int health__engine_start(struct health__engine *e);
+/* The public functions of these names, whose documentation holds.  `listen` is the server's. */
+int health__engine_start(struct health__engine *e, const char *listen);
 int health__engine_stop(struct health__engine *e, unsigned timeout_ms);
 int health__engine_add(struct health__engine *e, const struct health_check *check);
 int health__engine_add_heartbeat(struct health__engine *e, const char *name, unsigned max_age_ms,
@@ -157,12 +162,8 @@ int health__engine_remove(struct health__engine *e, const char *name);
 int health__engine_report(struct health__engine *e, const char *name, enum health_status status,
     const struct health_result *said);
 
-/* Whether it is started, so that what the server says of its listeners holds: to be called with the
- * mutex held. */
-static inline bool health__engine_is_started(const struct health__engine *e)
-{
-    return e->life == HEALTH__STARTED;
-}
+/* Whether it is started, so that what the server says of its listeners holds. */
+bool health__engine_is_started(struct health__engine *e);
 
 /* ---- The loop ---- */
 
@@ -177,8 +178,9 @@ bool health__engine_ask(struct health__engine *e, struct health__waiter *waiter)
 /* The waiter waits no more, and is not called. */
 void health__engine_leave(struct health__engine *e, struct health__waiter *waiter);
 
-/* Folds in what time has done to the check. */
-void health__engine_settle(struct health__engine *e, struct health__check *check);
+/* Folds in what time, and a heartbeat's beats, have done to the check.  Returns: when to do so
+ * again at the latest for a document that shows it. */
+int64_t health__engine_settle(struct health__engine *e, struct health__check *check);
 
 /* Whether the question is about the check. */
 bool health__question_covers(

@@ -49,8 +49,10 @@ static void put_done(struct health__pool *pool, struct health__check *check, enu
 
 static void begin(struct health__pool *pool, struct health__check *check, int tid)
 {
-    if (check->job != HEALTH__JOB_QUEUED)
+    if (check->job == HEALTH__JOB_RELEASE) {
+        check->job = HEALTH__JOB_RELEASING;
         return;
+    }
     check->job = HEALTH__JOB_BEGUN;
     atomic_store_explicit(&check->tid, tid, memory_order_relaxed);
     if (check->overdue) {
@@ -62,7 +64,7 @@ static void begin(struct health__pool *pool, struct health__check *check, int ti
 
 static void end(struct health__pool *pool, struct health__check *check)
 {
-    if (check->job == HEALTH__JOB_RELEASE) {
+    if (check->job == HEALTH__JOB_RELEASING) {
         put_done(pool, check, HEALTH__JOB_RELEASED);
         return;
     }

@@ -15,9 +15,9 @@
 
 struct health__pool {
     /* Set by health__pool_init(). */
-    unsigned limit;              /* runs at once, overdue ones not counted */
-    void (*notify)(void *arg);   /* `done` has something; called with the mutex held */
-    void (*abandon)(void *arg);  /* see health__pool_abandon(); called without it */
+    unsigned limit;             /* runs at once, overdue ones not counted */
+    void (*notify)(void *arg);  /* `done` has something; called with the mutex held */
+    void (*abandon)(void *arg); /* see health__pool_abandon(); called without it */
     void *arg;
 
     pthread_mutex_t mutex;
@@ -34,8 +34,8 @@ struct health__pool {
     pthread_t last;            /* the worker that ended last, to be joined */
     bool has_last;
     bool begun_late; /* an overdue run was begun, which the loop has not heard of */
-    bool stopping;  /* workers end when there is nothing left to release */
-    bool abandoned; /* the last worker to end calls `abandon` */
+    bool stopping;   /* workers end when there is nothing left to release */
+    bool abandoned;  /* the last worker to end calls `abandon` */
 };
 
 /* Returns: 0 or an error number. */
@@ -67,8 +67,8 @@ bool health__pool_collect(struct health__pool *pool, struct health__link *list);
 /*
  * The check is removed: none of its runs is begun from now on.  If one is in progress, *ended will
  * be set when it ends; until then the caller must be in health__pool_watch(), or *ended is given up
- * with ended NULL from the start.  To be called with the instance's mutex held, so that the check is
- * still there.
+ * with ended NULL from the start.  To be called with the instance's mutex held, so that the check
+ * is still there.
  *
  * Returns: when the run in progress becomes overdue; HEALTH__NOT_YET if there is none.
  */

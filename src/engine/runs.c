@@ -1,40 +1,23 @@
 /*
- * Runs, and who waits for them.
- *
- * A waiter waits for one run at a time: the first in progress, in the order in which they were
- * queued, that its question is about and that was queued when it asked.  When that run ends or is
- * overdue, it looks for the next from there on, until none is left.  So neither asking nor ending
- * costs more than one step along the runs in progress, and nothing is allocated.
+ * Runs begin, end, and are late.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #include "engine/runs.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#define RUN(l)    health__container(l, struct health__check, run)
-#define LISTED(l) health__container(l, struct health__check, link)
-#define MAILED(l) health__container(l, struct health__check, mail)
-#define DONE(l)   health__container(l, struct health__check, job_link)
-
 /* ---- What changes, and for which probes ---- */
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Whether a list of what is not passing leaves the check out. */
-static bool passing(const struct health__check *check)
+bool health__check_passing(const struct health__check *check)
 {
     return health__state_verdict(&check->state, &check->policy).strict == HEALTH_PASS;
 }
 
 /* Something that is shown of the check has changed. */
-static void note(struct health__engine *e, const struct health__check *check, bool was_passing)
+void health__runs_note(
+    struct health__engine *e, const struct health__check *check, bool was_passing)
 {
-    bool trouble = !was_passing || !passing(check);
+    bool trouble = !was_passing || !health__check_passing(check);
     unsigned i;
 
     for (i = 0; i < HEALTH__PROBES; i++)
@@ -45,13 +28,14 @@ static void note(struct health__engine *e, const struct health__check *check, bo
 }
 
 /* From `at` on the check may have to be run. */
-static void wanted_from(struct health__engine *e, const struct health__check *check, int64_t at)
+void health__runs_wanted_from(
+    struct health__engine *e, const struct health__check *check, int64_t at)
 {
     unsigned i;
 
     for (i = 0; i < HEALTH__PROBES; i++)
         if ((check->policy.probes | HEALTH_ALL) >> i & 1)
-            e->fresh_until[i] = earlier(e->fresh_until[i], at);
+            e->fresh_until[i] = at < e->fresh_until[i] ? at : e->fresh_until[i];
 }
 
 uint64_t health__engine_version(const struct health__engine *e, unsigned probes, bool all)
@@ -66,9 +50,18 @@ uint64_t health__engine_version(const struct health__engine *e, unsigned probes,
     return version;
 }
 
-void health__engine_settle(struct health__engine *e, struct health__check *check)
+/* Until when the check, settled now, stays as it is.  Beats are seen only when they are looked for:
+ * after one, a heartbeat that is idle now can be missed. */
+static int64_t settled_until(const struct health__engine *e, const struct health__check *check)
 {
-    bool was_passing = passing(check), changed = false, missed;
+    if (check->state.heard_at == HEALTH__NEVER)
+        return e->now + check->policy.max_age_ms + 1;
+    return health__state_until(&check->state, &check->policy);
+}
+
+int64_t health__engine_settle(struct health__engine *e, struct health__check *check)
+{
+    bool was_passing = health__check_passing(check), changed = false, missed;
     enum health_status before = check->state.status;
     int64_t beat_at;
 
@@ -78,104 +71,28 @@ void health__engine_settle(struct health__engine *e, struct health__check *check
         changed = check->state.status != before;
     }
     changed |= health__state_settle(&check->state, &check->policy, e->now);
-    if (!changed)
-        return;
-    note(e, check, was_passing);
+    if (changed)
+        health__runs_note(e, check, was_passing);
     missed = check->state.cause == HEALTH__MISSED_BEAT;
     if (missed && !health__list_linked(&check->missed))
         health__list_append(&e->missed, &check->missed);
     else if (!missed)
         health__list_remove(&check->missed);
+    return settled_until(e, check);
 }
 
-/* ---- Waiting ---- */
+/* ---- Begin ---- */
 
-bool health__question_covers(
-    const struct health__question *question, const struct health__check *check)
+void health__runs_queue(struct health__engine *e, struct health__check *check)
 {
-    size_t i;
-
-    if (question->only != NULL)
-        return strcmp(question->only, check->name) == 0;
-    if (((check->policy.probes | HEALTH_ALL) & question->probes) == 0)
-        return false;
-    for (i = 0; i < question->exclude_count; i++)
-        if (strcmp(question->excludes[i], check->name) == 0)
-            return false;
-    return true;
-}
-
-/* Lets the waiter wait for the first run, from `from` on, that it has to.  Returns: false if there
- * is none. */
-static bool hang(
-    struct health__engine *e, struct health__waiter *waiter, struct health__link *from)
-{
-    struct health__link *link;
-
-    for (link = from; link != &e->runs; link = link->next) {
-        struct health__check *check = RUN(link);
-
-        if (check->seq > waiter->seq)
-            break;
-        if (check->policy.kind != HEALTH__ON_DEMAND || check->state.overdue || check->gone ||
-            !health__question_covers(&waiter->question, check))
-            continue;
-        health__list_append(&check->waiters, &waiter->on);
-        return true;
-    }
-    return false;
-}
-
-void health__engine_leave(struct health__engine *e, struct health__waiter *waiter)
-{
-    (void)e;
-    health__list_remove(&waiter->link);
-    health__list_remove(&waiter->on);
-}
-
-static void ready(struct health__engine *e, struct health__waiter *waiter)
-{
-    health__engine_leave(e, waiter);
-    waiter->ready(waiter);
-}
-
-/* Nobody waits for this run any more. */
-static void let_go(struct health__engine *e, struct health__check *check)
-{
-    struct health__link *rest = check->run.next, *link;
-
-    while ((link = health__list_take(&check->waiters)) != NULL) {
-        struct health__waiter *waiter = health__container(link, struct health__waiter, on);
-
-        if (!hang(e, waiter, rest))
-            ready(e, waiter);
-    }
-}
-
-void health__runs_answer(struct health__engine *e, bool all)
-{
-    struct health__link *link, *rest;
-
-    health__list_each (link, rest, &e->waiters) {
-        struct health__waiter *waiter = health__container(link, struct health__waiter, link);
-
-        if (!all && waiter->deadline > e->now)
-            break;
-        ready(e, waiter);
-    }
-}
-
-/* ---- Running ---- */
-
-static void queue(struct health__engine *e, struct health__check *check)
-{
-    bool was_passing = passing(check);
+    bool was_passing = health__check_passing(check);
 
     health__state_queue(&check->state, &check->policy, e->now);
-    if (was_passing != passing(check))
-        note(e, check, was_passing);
+    if (was_passing != health__check_passing(check))
+        health__runs_note(e, check, was_passing);
     check->seq = ++e->seq;
-    health__list_append(&e->runs, &check->run);
+    if (check->policy.kind == HEALTH__ON_DEMAND)
+        health__list_append(&e->runs, &check->run);
     health__timer_set(&e->timers, &check->timer, e->now + check->policy.timeout_ms);
     e->jobs++;
     health__pool_run(&e->pool, check, e->now);
@@ -197,13 +114,37 @@ static int64_t jittered(struct health__engine *e, int64_t interval_ms)
 static void schedule(struct health__engine *e, struct health__check *check, int64_t last)
 {
     if (check->policy.kind == HEALTH__PERIODIC)
-        health__timer_set(
-            &e->timers, &check->timer, last + jittered(e, check->policy.interval_ms));
+        health__timer_set(&e->timers, &check->timer, last + jittered(e, check->policy.interval_ms));
 }
+
+void health__runs_begin(struct health__engine *e)
+{
+    struct health__link *link, *rest;
+    unsigned i;
+
+    for (i = 0; i < HEALTH__PROBES; i++)
+        e->fresh_until[i] = HEALTH__NOT_YET;
+    health__list_each (link, rest, &e->checks) {
+        struct health__check *check = HEALTH__LISTED(link);
+        bool was_passing = health__check_passing(check);
+
+        health__state_start(&check->state, &check->policy, e->now);
+        check->duration_us = -1;
+        if (check->policy.kind != HEALTH__PUSHED) {
+            health__words_free(check->words);
+            check->words = NULL;
+        }
+        health__runs_note(e, check, was_passing);
+        if (check->policy.kind == HEALTH__PERIODIC)
+            health__timer_set(&e->timers, &check->timer, e->now);
+    }
+}
+
+/* ---- Late, or asleep ---- */
 
 static void overdue(struct health__engine *e, struct health__check *check)
 {
-    health__engine_settle(e, check);
+    (void)health__engine_settle(e, check);
     if (!check->state.overdue) {
         /* A thaw has put it off. */
         health__timer_set(
@@ -211,7 +152,7 @@ static void overdue(struct health__engine *e, struct health__check *check)
         return;
     }
     health__pool_overdue(&e->pool, check);
-    let_go(e, check);
+    health__runs_let_go(e, check);
 }
 
 void health__runs_tick(struct health__engine *e)
@@ -224,97 +165,120 @@ void health__runs_tick(struct health__engine *e)
         if (health__state_running(&check->state))
             overdue(e, check);
         else
-            queue(e, check);
+            health__runs_queue(e, check);
     }
 }
 
-static void start_if_stale(struct health__engine *e, struct health__check *check)
-{
-    if (!health__state_running(&check->state) &&
-        health__state_fresh_until(&check->state, &check->policy) <= e->now)
-        queue(e, check);
-}
-
-/* Starts the stale checks that the question is about, and learns when to look again. */
-static void start_stale(struct health__engine *e, const struct health__question *question)
+void health__runs_thaw(struct health__engine *e, int64_t asleep_at)
 {
     struct health__link *link, *rest;
-    unsigned i;
 
-    for (i = 0; i < HEALTH__PROBES; i++)
-        e->fresh_until[i] = HEALTH__NEVER;
     health__list_each (link, rest, &e->checks) {
-        struct health__check *check = LISTED(link);
+        struct health__check *check = HEALTH__LISTED(link);
+        bool was_passing = health__check_passing(check);
 
-        if (health__question_covers(question, check))
-            start_if_stale(e, check);
-        if (!health__state_running(&check->state))
-            wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
+        health__state_thaw(&check->state, &check->policy, asleep_at, e->now);
+        health__runs_note(e, check, was_passing);
+        (void)health__engine_settle(e, check);
     }
 }
 
-static bool all_fresh(const struct health__engine *e, unsigned probes)
+/* ---- End ---- */
+
+static void finish(struct health__engine *e, struct health__check *check)
 {
+    bool was_passing = health__check_passing(check);
+    int64_t queued_at = check->state.queued_at;
+
+    health__state_finish(&check->state, &check->policy, check->outcome, e->now);
+    health__words_free(check->words);
+    check->words = check->outcome_words;
+    check->outcome_words = NULL;
+    check->duration_us = check->outcome_us;
+    health__runs_note(e, check, was_passing);
+    health__runs_wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
+    schedule(e, check, queued_at);
+}
+
+static void die(struct health__engine *e, struct health__check *check)
+{
+    health__timer_clear(&e->timers, &check->timer);
+    health__list_remove(&check->link);
+    health__list_append(&e->dead, &check->link);
+}
+
+/* The pool gives the check back. */
+static void end(struct health__engine *e, struct health__check *check)
+{
+    enum health__job job = check->job;
+
+    check->job = HEALTH__JOB_NONE;
+    if (job == HEALTH__JOB_RELEASED) {
+        health__list_remove(&check->link);
+        health__check_free(check);
+        return;
+    }
+    if (job == HEALTH__JOB_ENDED || job == HEALTH__JOB_CANCELLED) {
+        health__timer_clear(&e->timers, &check->timer);
+        if (job == HEALTH__JOB_ENDED)
+            finish(e, check);
+        else
+            health__state_cancel(&check->state);
+        health__runs_let_go(e, check);
+    }
+    /* Its run has ended, or the pool stopped before it was released. */
+    if (check->gone)
+        die(e, check);
+}
+
+void health__runs_collect(struct health__engine *e)
+{
+    struct health__link done, *link;
     unsigned i;
 
-    for (i = 0; i < HEALTH__PROBES; i++)
-        if ((probes >> i & 1) && e->fresh_until[i] <= e->now)
-            return false;
-    return true;
+    health__list_init(&done);
+    /* A run that is begun late has another reason for being late. */
+    if (health__pool_collect(&e->pool, &done))
+        for (i = 0; i < HEALTH__PROBES; i++) {
+            e->results[i]++;
+            e->troubles[i]++;
+        }
+    while ((link = health__list_take(&done)) != NULL) {
+        e->jobs--;
+        end(e, health__container(link, struct health__check, job_link));
+    }
 }
 
-struct health__check *health__engine_find(struct health__engine *e, const char *name)
+/* The pool has forgotten what it had of the check. */
+static void forget(struct health__check *check)
 {
-    struct health__entry *entry;
-    struct health__check *check = NULL;
-
-    (void)pthread_mutex_lock(&e->mutex);
-    health__runs_read_mail_locked(e);
-    entry = health__registry_find(&e->registry, name);
-    if (entry != NULL)
-        check = health__container(entry, struct health__check, entry);
-    (void)pthread_mutex_unlock(&e->mutex);
-    return check;
+    health__state_cancel(&check->state);
+    check->job = HEALTH__JOB_NONE;
+    check->timer = (struct health__timer){0};
+    check->run = (struct health__link){NULL, NULL};
+    check->job_link = (struct health__link){NULL, NULL};
+    check->watch = NULL;
+    health__list_init(&check->waiters);
 }
 
-bool health__engine_ask(struct health__engine *e, struct health__waiter *waiter)
+void health__runs_forget(struct health__engine *e)
 {
     struct health__link *link, *rest;
-    struct health__check *check;
 
-    health__runs_read_mail(e);
-    health__list_each (link, rest, &e->missed)
-        health__engine_settle(e, health__container(link, struct health__check, missed));
+    health__list_init(&e->runs);
+    health__list_init(&e->waiters);
+    e->timers.first = NULL;
+    e->jobs = 0;
+    health__list_each (link, rest, &e->checks)
+        forget(HEALTH__LISTED(link));
+    health__list_each (link, rest, &e->leaving) {
+        struct health__check *check = HEALTH__LISTED(link);
+        bool releasing = check->job == HEALTH__JOB_RELEASING;
 
-    if (waiter->question.only != NULL) {
-        check = health__engine_find(e, waiter->question.only);
-        if (check != NULL)
-            start_if_stale(e, check);
-    } else if (!all_fresh(e, waiter->question.probes)) {
-        start_stale(e, &waiter->question);
-    }
-
-    if (health__list_empty(&e->runs))
-        return false;
-    waiter->seq = e->seq;
-    if (!hang(e, waiter, e->runs.next))
-        return false;
-    waiter->deadline = e->now + e->response_ms;
-    health__list_append(&e->waiters, &waiter->link);
-    return true;
-}
-
-/* ---- What comes back ---- */
-
-static void bury(
-    struct health__engine *e, struct health__check *check, struct health__link *buried)
-{
-    if (buried != NULL) {
-        health__list_append(buried, &check->link);
-    } else if (check->release != NULL) {
-        e->jobs++;
-        health__pool_release(&e->pool, check, e->now);
-    } else {
-        free_check(check);
+        forget(check);
+        health__list_remove(link);
+        /* How far the release has got, nobody knows: it is not called again. */
+        if (!releasing)
+            health__list_append(&e->dead, link);
     }
 }

@@ -1,5 +1,6 @@
 /*
- * Runs, and who waits for them: what the loop does with its checks.
+ * Runs, and who waits for them: what the loop does with its checks.  Three files, one for each
+ * part.
  *
  * All of it is the loop's, or, where no loop runs, of whoever holds the instance's mutex.
  *
@@ -10,41 +11,73 @@
 
 #include "engine/engine.h"
 
-/* Reads the mail if there is some.  Takes the mutex: for the loop. */
-void health__runs_read_mail(struct health__engine *e);
+#define HEALTH__RUN(l)    health__container(l, struct health__check, run)
+#define HEALTH__LISTED(l) health__container(l, struct health__check, link)
 
-/* The same with the mutex held. */
-void health__runs_read_mail_locked(struct health__engine *e);
-
-/*
- * Judges the runs that have ended, and frees the checks that are gone.
- *
- * With `buried` NULL, releases are queued for a worker; otherwise, as there is none, the checks that
- * are gone are put there, by `link`, for health__runs_release().
- */
-void health__runs_collect(struct health__engine *e, struct health__link *buried);
-
-/* Puts what the mail took away into `buried`, as health__runs_collect() does: see there. */
-void health__runs_bury(
-    struct health__engine *e, struct health__check *check, struct health__link *buried);
-
-/* Calls `release` of the checks in the list, and frees them.  Without any lock: it is the host's
- * code. */
-void health__runs_release(struct health__link *buried);
+/* ---- runs.c: runs begin, end, and are late ---- */
 
 /* The instance is being started: nothing has been run yet. */
 void health__runs_begin(struct health__engine *e);
 
-/* Runs of periodic checks that are due, and runs that are overdue. */
+/* Queues a run of the check, of which none is in progress. */
+void health__runs_queue(struct health__engine *e, struct health__check *check);
+
+/* Starts the runs of periodic checks that are due, and gives up on those that are overdue. */
 void health__runs_tick(struct health__engine *e);
 
-/* Waiters whose deadline has come; with `all`, every waiter. */
-void health__runs_answer(struct health__engine *e, bool all);
+/* Judges the runs that have ended, and frees the checks whose release has. */
+void health__runs_collect(struct health__engine *e);
 
 /* The process stood still from `asleep_at` until now. */
 void health__runs_thaw(struct health__engine *e, int64_t asleep_at);
 
-/* In the child of a fork: no run is in progress, nobody waits. */
+/* Nobody is left to run or to wait, as in the child of a fork: no run is in progress any more. */
 void health__runs_forget(struct health__engine *e);
+
+/* Whether a list of what is not passing leaves the check out. */
+bool health__check_passing(const struct health__check *check);
+
+/* Something that is shown of the check has changed. */
+void health__runs_note(
+    struct health__engine *e, const struct health__check *check, bool was_passing);
+
+/* From `at` on the check may have to be run. */
+void health__runs_wanted_from(
+    struct health__engine *e, const struct health__check *check, int64_t at);
+
+/* ---- waiters.c: requests that wait ---- */
+
+/* Nobody waits for the check's run in progress any more. */
+void health__runs_let_go(struct health__engine *e, struct health__check *check);
+
+/* Answers the waiters whose deadline has come; with `all`, every waiter. */
+void health__runs_answer(struct health__engine *e, bool all);
+
+/* ---- mail.c: checks come and go ---- */
+
+/* Reads the mail if there is some.  Takes the mutex: for the loop. */
+void health__mail_read(struct health__engine *e);
+
+/* The same with the mutex held. */
+void health__mail_read_locked(struct health__engine *e);
+
+/* Hands the dead checks to the workers to be released. */
+void health__mail_bury(struct health__engine *e);
+
+/* Where there are no workers: takes the dead checks out, for health__checks_release(). */
+void health__mail_exhume(struct health__engine *e, struct health__link *ret_dead);
+
+/* Calls `release` of the checks in the list, and frees them.  Without any lock: it is the host's
+ * code. */
+void health__checks_release(struct health__link *dead);
+
+/* ---- engine.c ---- */
+
+/* With the mutex held: whether the loop runs.  Where it does not, its work is done by whoever holds
+ * the mutex. */
+bool health__engine_loop_runs(const struct health__engine *e);
+
+/* HEALTH_EBUSY, with its sentence. */
+int health__engine_still_running(const char *name);
 
 #endif

@@ -1,0 +1,41 @@
+/*
+ * Descriptors that know themselves.
+ *
+ * A host may close descriptors that are none of its own: closefrom(3), a late daemon().  Their
+ * numbers are then given out again, and what we did to them we would do to the host.  So each of
+ * ours is a socket, whose inode is its own, and is looked at before it is written to or closed.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_BASE_FD_H
+#define HEALTH_BASE_FD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct health__fd {
+    int fd; /* -1: none */
+    dev_t device;
+    ino_t inode;
+};
+
+/* Takes over a socket, -1 for none. */
+void health__fd_init(struct health__fd *f, int fd);
+
+/* Whether there is one, and it is still the socket that was taken over. */
+bool health__fd_is_ours(const struct health__fd *f);
+
+/* Closes it if it is still ours; it is none from then on. */
+void health__fd_close(struct health__fd *f);
+
+/* A pair of sockets, non-blocking and close-on-exec, to wake a thread by: what is sent on one can
+ * be received on the other.  Returns: 0, or -1 with errno. */
+int health__fd_pair(struct health__fd *ret_send, struct health__fd *ret_receive);
+
+/* Makes the other end readable.  Async-signal-safe. */
+void health__fd_wake(const struct health__fd *send);
+
+/* Receives what wakes have sent. */
+void health__fd_drain(const struct health__fd *receive);
+
+#endif

@@ -1,0 +1,387 @@
+/*
+ * The engine: from the first to the last.
+ *
+ * Adding, removing and reporting happen here at once, under the mutex; what the loop must know of
+ * it is left in the check's mail.  Starting and stopping move `life`:
+ *
+ *     STOPPED --start--> STARTED --stop--> STOPPING --all callbacks have returned--> STOPPED
+ *                                             ^                  |
+ *                                             +------stop----- STUCK  (a callback still runs)
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "engine/loop.h"
+#include "engine/runs.h"
+
+#define LOOP_STACK_BYTES ((size_t)128 << 10)
+
+/* ---- Start and stop ---- */
+
+bool health__engine_loop_runs(const struct health__engine *e)
+{
+    return e->life == HEALTH__STARTED || (e->life == HEALTH__STOPPING && !e->loop_ended);
+}
+
+int health__engine_still_running(const char *name)
+{
+    return health__fail(HEALTH_EBUSY, EBUSY, "the callback of '%.128s' is still running", name);
+}
+
+static void wake_ready(struct health__source *source, unsigned what)
+{
+    struct health__engine *e = health__container(source, struct health__engine, wake);
+
+    (void)what;
+    /* In this order: what is sent from now on is received the next time. */
+    health__fd_drain(&e->wake_receive);
+    atomic_store_explicit(&e->woken, false, memory_order_seq_cst);
+}
+
+/* With the mutex held: what the loop waits on. */
+static int open_poller(struct health__engine *e)
+{
+    int cause;
+
+    if (health__poller_open(&e->poller) != 0)
+        goto err0;
+    if (health__fd_pair(&e->wake_send, &e->wake_receive) != 0)
+        goto err1;
+    e->wake = (struct health__source){.ready = wake_ready, .fd = e->wake_receive.fd};
+    if (health__poller_add(&e->poller, &e->wake, HEALTH__READABLE) != 0)
+        goto err2;
+    atomic_store(&e->woken, false);
+    return 0;
+
+err2:
+    cause = errno;
+    health__fd_close(&e->wake_send);
+    health__fd_close(&e->wake_receive);
+    errno = cause;
+err1:
+    cause = errno;
+    health__poller_close(&e->poller);
+    errno = cause;
+err0:
+    return health__fail_errno(HEALTH_ESYSTEM, errno, "no descriptors to wait on");
+}
+
+static void close_poller(struct health__engine *e)
+{
+    health__fd_close(&e->wake_send);
+    health__fd_close(&e->wake_receive);
+    health__poller_close(&e->poller);
+}
+
+/* With the mutex held. */
+static int start(struct health__engine *e, const char *listen)
+{
+    int error, cause;
+
+    error = open_poller(e);
+    if (error != 0)
+        goto err0;
+    error = e->server->start(e->server, &e->poller, listen);
+    if (error != 0)
+        goto err1;
+
+    e->now = health__now_ms();
+    e->loop_ended = false;
+    atomic_store(&e->stopping, false);
+    health__mail_read_locked(e);
+    health__runs_begin(e);
+    cause = health__thread_start(&e->thread, "health", LOOP_STACK_BYTES, health__loop, e);
+    if (cause != 0) {
+        error = health__fail_errno(HEALTH_ESYSTEM, cause, "no thread to answer on");
+        goto err2;
+    }
+    e->life = HEALTH__STARTED;
+    return 0;
+
+err2:
+    e->server->stop(e->server);
+    health__runs_forget(e);
+err1:
+    cause = errno;
+    close_poller(e);
+    errno = cause;
+err0:
+    return error;
+}
+
+int health__engine_start(struct health__engine *e, const char *listen)
+{
+    int error;
+
+    (void)pthread_mutex_lock(&e->mutex);
+    switch (e->life) {
+    case HEALTH__STOPPED:
+        error = start(e, listen);
+        break;
+    case HEALTH__STARTED:
+        error = health__fail(HEALTH_EALREADY, EALREADY, "the instance is started already");
+        break;
+    default:
+        error = health__fail(HEALTH_EBUSY, EBUSY,
+            "the instance is being stopped: health_stop() has not returned 0 yet");
+    }
+    (void)pthread_mutex_unlock(&e->mutex);
+    return error;
+}
+
+/* With the mutex held: ends the loop, for which the mutex is given up meanwhile. */
+static void stop_loop(struct health__engine *e, int64_t deadline)
+{
+    e->stop_by = deadline;
+    atomic_store_explicit(&e->stopping, true, memory_order_release);
+    health__loop_wake(e);
+    while (!e->loop_ended)
+        (void)health__cond_wait(&e->ended, &e->mutex, HEALTH__NEVER);
+    (void)pthread_mutex_unlock(&e->mutex);
+    (void)pthread_join(e->thread, NULL);
+    (void)pthread_mutex_lock(&e->mutex);
+}
+
+/* With the mutex held, after the last thread of ours has ended. */
+static void become_stopped(struct health__engine *e, struct health__link *ret_dead)
+{
+    e->now = health__now_ms();
+    health__runs_collect(e);
+    health__mail_read_locked(e);
+    health__runs_forget(e);
+    health__mail_exhume(e, ret_dead);
+    close_poller(e);
+    health__gates_set(e->gates, HEALTH__DRAINING, false);
+    e->life = HEALTH__STOPPED;
+}
+
+/* With the mutex held: a callback that keeps the engine from stopping. */
+static int stuck(struct health__engine *e)
+{
+    struct health__link *lists[] = {&e->checks, &e->leaving}, *link, *rest;
+    size_t i;
+
+    for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        health__list_each (link, rest, lists[i]) {
+            struct health__check *check = HEALTH__LISTED(link);
+
+            if (health__state_running(&check->state))
+                return health__engine_still_running(check->name);
+        }
+    return health__fail(HEALTH_EBUSY, EBUSY, "the release of a check is still running");
+}
+
+int health__engine_stop(struct health__engine *e, unsigned timeout_ms)
+{
+    int64_t deadline = health__now_ms() + timeout_ms;
+    struct health__link dead;
+    bool stopped;
+    int error = 0;
+
+    if (health__thread_is_ours())
+        return health__fail(HEALTH_EDEADLK, EDEADLK,
+            "a callback cannot stop the instance: it would wait for itself");
+    health__list_init(&dead);
+    (void)pthread_mutex_lock(&e->mutex);
+    if (e->life == HEALTH__STOPPED) {
+        error = health__fail(HEALTH_ESTOPPED, EINVAL, "the instance is not started");
+        goto out;
+    }
+    if (e->life == HEALTH__STOPPING) {
+        error = health__fail(HEALTH_EBUSY, EBUSY, "the instance is being stopped already");
+        goto out;
+    }
+    if (e->life == HEALTH__STARTED) {
+        e->life = HEALTH__STOPPING;
+        stop_loop(e, deadline);
+    }
+    e->life = HEALTH__STOPPING;
+
+    (void)pthread_mutex_unlock(&e->mutex);
+    stopped = health__pool_stop(&e->pool, deadline);
+    (void)pthread_mutex_lock(&e->mutex);
+    if (stopped) {
+        become_stopped(e, &dead);
+    } else {
+        e->life = HEALTH__STUCK;
+        error = stuck(e);
+    }
+out:
+    (void)pthread_mutex_unlock(&e->mutex);
+    health__checks_release(&dead);
+    return error;
+}
+
+bool health__engine_is_started(struct health__engine *e)
+{
+    bool started;
+
+    (void)pthread_mutex_lock(&e->mutex);
+    started = e->life == HEALTH__STARTED;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return started;
+}
+
+/* ---- fork() ---- */
+
+static struct health__engine *engine_of(struct health__fork_part *part)
+{
+    return health__container(part, struct health__engine, fork);
+}
+
+static void prepare(struct health__fork_part *part)
+{
+    struct health__engine *e = engine_of(part);
+
+    (void)pthread_mutex_lock(&e->turn);
+    (void)pthread_mutex_lock(&e->mutex);
+    (void)pthread_mutex_lock(&e->pool.mutex);
+}
+
+static void in_parent(struct health__fork_part *part)
+{
+    struct health__engine *e = engine_of(part);
+
+    (void)pthread_mutex_unlock(&e->pool.mutex);
+    (void)pthread_mutex_unlock(&e->mutex);
+    (void)pthread_mutex_unlock(&e->turn);
+}
+
+/* There is no thread of ours here: the instance is stopped, with its checks kept. */
+static void in_child(struct health__fork_part *part)
+{
+    struct health__engine *e = engine_of(part);
+
+    if (e->life != HEALTH__STOPPED) {
+        if (health__engine_loop_runs(e))
+            e->server->forget(e->server);
+        health__runs_forget(e);
+        close_poller(e);
+        e->life = HEALTH__STOPPED;
+    }
+    health__pool_forget(&e->pool);
+    (void)pthread_mutex_unlock(&e->mutex);
+    (void)pthread_mutex_unlock(&e->turn);
+}
+
+/* ---- From the first to the last ---- */
+
+static void notify(void *arg)
+{
+    health__loop_wake(arg);
+}
+
+/* No thread of ours is left. */
+static void destroy(struct health__engine *e)
+{
+    struct health__link dead, *link;
+
+    health__fork_leave(&e->fork);
+    health__mail_exhume(e, &dead);
+    health__list_splice(&dead, &e->checks);
+    health__checks_release(&dead);
+    /* Those whose release a fork() has cut in two. */
+    while ((link = health__list_take(&e->leaving)) != NULL)
+        health__check_free(HEALTH__LISTED(link));
+    health__registry_done(&e->registry);
+    health__pool_done(&e->pool);
+    (void)pthread_cond_destroy(&e->ended);
+    (void)pthread_mutex_destroy(&e->mutex);
+    (void)pthread_mutex_destroy(&e->turn);
+    e->gone(e->gone_arg);
+}
+
+/* On the worker that ends last. */
+static void abandoned(void *arg)
+{
+    struct health__engine *e = arg;
+    struct health__link dead;
+
+    (void)pthread_mutex_lock(&e->mutex);
+    become_stopped(e, &dead);
+    (void)pthread_mutex_unlock(&e->mutex);
+    health__checks_release(&dead);
+    destroy(e);
+}
+
+int health__engine_init(struct health__engine *e, struct health__gates *gates,
+    struct health__server *server, int64_t response_ms, unsigned workers)
+{
+    int cause;
+
+    e->response_ms = response_ms;
+    e->gates = gates;
+    e->server = server;
+    e->life = HEALTH__STOPPED;
+    e->poller.fd = e->wake_send.fd = e->wake_receive.fd = -1;
+    health__list_init(&e->mail);
+    health__list_init(&e->checks);
+    health__list_init(&e->leaving);
+    health__list_init(&e->dead);
+    health__list_init(&e->runs);
+    health__list_init(&e->missed);
+    health__list_init(&e->waiters);
+    e->random = (uint64_t)health__now_us() | 1;
+
+    cause = ENOMEM;
+    if (health__registry_init(&e->registry) != 0)
+        goto err0;
+    cause = pthread_mutex_init(&e->turn, NULL);
+    if (cause != 0)
+        goto err1;
+    cause = pthread_mutex_init(&e->mutex, NULL);
+    if (cause != 0)
+        goto err2;
+    cause = health__cond_init(&e->ended);
+    if (cause != 0)
+        goto err3;
+    cause = health__pool_init(&e->pool, workers, notify, abandoned, e);
+    if (cause != 0)
+        goto err4;
+    e->fork = (struct health__fork_part){prepare, in_parent, in_child, {NULL, NULL}};
+    cause = health__fork_join(&e->fork);
+    if (cause != 0)
+        goto err5;
+    return 0;
+
+err5:
+    health__pool_done(&e->pool);
+err4:
+    (void)pthread_cond_destroy(&e->ended);
+err3:
+    (void)pthread_mutex_destroy(&e->mutex);
+err2:
+    (void)pthread_mutex_destroy(&e->turn);
+err1:
+    health__registry_done(&e->registry);
+err0:
+    if (cause == ENOMEM)
+        return health__fail_memory();
+    return health__fail_errno(HEALTH_ESYSTEM, cause, "no locks to be had");
+}
+
+int health__engine_free(struct health__engine *e, void (*gone)(void *arg), void *arg)
+{
+    int error;
+
+    e->gone = gone;
+    e->gone_arg = arg;
+    do {
+        error = health__engine_stop(e, 0);
+        if (error == HEALTH_EDEADLK)
+            return error;
+        if (error == HEALTH_EBUSY && health__pool_abandon(&e->pool))
+            return 0;
+    } while (error == HEALTH_EBUSY);
+    (void)pthread_mutex_lock(&e->mutex);
+    health__mail_read_locked(e);
+    (void)pthread_mutex_unlock(&e->mutex);
+    destroy(e);
+    return 0;
+}

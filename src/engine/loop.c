@@ -1,0 +1,105 @@
+/*
+ * The loop.
+ *
+ * It holds `turn` whenever it is awake.  A fork() takes it, so that in the child nothing is half
+ * done; the loop lets it go to sleep, and yields to a fork() that waits.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "engine/loop.h"
+
+#include "base/clock.h"
+#include "engine/runs.h"
+
+/* A deadline that is missed by more than this means that the process stood still. */
+#define LATE_MS 1000
+
+void health__loop_wake(struct health__engine *e)
+{
+    if (!atomic_exchange_explicit(&e->woken, true, memory_order_acq_rel))
+        health__fd_wake(&e->wake_send);
+}
+
+/* Sleeps until something is ready or the deadline has come, and tells what is ready. */
+static void wait(struct health__engine *e, int64_t deadline)
+{
+    int64_t asleep_at = e->now;
+    int ready;
+
+    if (deadline < e->now)
+        deadline = e->now;
+    (void)pthread_mutex_unlock(&e->turn);
+    health__fork_yield();
+    ready = health__poller_wait(&e->poller, deadline, e->now);
+    (void)pthread_mutex_lock(&e->turn);
+
+    e->now = health__now_ms();
+    if (deadline != HEALTH__NEVER && e->now > deadline + LATE_MS)
+        asleep_at = deadline;
+    else if (ready >= 0)
+        asleep_at = HEALTH__NEVER;
+    if (asleep_at != HEALTH__NEVER)
+        health__runs_thaw(e, asleep_at);
+    health__poller_dispatch(&e->poller, ready);
+}
+
+/* Does what is to be done now.  Returns: when there is more to do. */
+static int64_t turn(struct health__engine *e)
+{
+    int64_t next, at;
+
+    if (e->jobs > 0)
+        health__runs_collect(e);
+    health__mail_read(e);
+    health__runs_tick(e);
+    health__runs_answer(e, false);
+    next = e->server->run(e->server, e->now);
+    if (!health__list_empty(&e->dead))
+        health__mail_bury(e);
+    if (e->jobs > 0) {
+        at = health__pool_tend(&e->pool, e->now);
+        next = at < next ? at : next;
+    }
+    at = health__timers_next(&e->timers);
+    next = at < next ? at : next;
+    if (!health__list_empty(&e->waiters)) {
+        at = health__container(e->waiters.next, struct health__waiter, link)->deadline;
+        next = at < next ? at : next;
+    }
+    return next;
+}
+
+/* The last turns: waiters are answered, and answers sent, while there is time. */
+static void finish(struct health__engine *e)
+{
+    bool drained = false;
+
+    while (!drained) {
+        int64_t next;
+
+        health__runs_answer(e, true);
+        drained = e->server->drain(e->server) || e->now >= e->stop_by;
+        next = turn(e);
+        if (!drained)
+            wait(e, next < e->stop_by ? next : e->stop_by);
+    }
+    e->server->stop(e->server);
+}
+
+void *health__loop(void *arg)
+{
+    struct health__engine *e = arg;
+
+    (void)pthread_mutex_lock(&e->turn);
+    e->now = health__now_ms();
+    while (!atomic_load_explicit(&e->stopping, memory_order_acquire))
+        wait(e, turn(e));
+    finish(e);
+    (void)pthread_mutex_unlock(&e->turn);
+
+    (void)pthread_mutex_lock(&e->mutex);
+    e->loop_ended = true;
+    (void)pthread_cond_broadcast(&e->ended);
+    (void)pthread_mutex_unlock(&e->mutex);
+    return NULL;
+}

@@ -1,0 +1,111 @@
+/*
+ * Checks come and go: what the service's threads have left for the loop, and the end of checks.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "engine/runs.h"
+
+static void added(struct health__engine *e, struct health__check *check)
+{
+    health__list_append(&e->checks, &check->link);
+    health__runs_wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
+    if (check->policy.kind == HEALTH__PERIODIC)
+        health__timer_set(&e->timers, &check->timer, e->now);
+}
+
+static void reported(struct health__engine *e, struct health__check *check)
+{
+    int64_t at = check->reported_at;
+
+    /* It may have been judged since, or be from after the turn began. */
+    if (at < check->state.since)
+        at = check->state.since;
+    if (at > e->now)
+        at = e->now;
+    health__state_report(&check->state, &check->policy, check->reported, at);
+    health__words_free(check->words);
+    check->words = check->reported_words;
+    check->reported_words = NULL;
+}
+
+static void removed(struct health__engine *e, struct health__check *check)
+{
+    check->gone = true;
+    health__list_remove(&check->link);
+    health__list_remove(&check->missed);
+    if (health__state_running(&check->state)) {
+        health__runs_let_go(e, check);
+        health__list_append(&e->leaving, &check->link);
+    } else {
+        health__timer_clear(&e->timers, &check->timer);
+        health__list_append(&e->dead, &check->link);
+    }
+}
+
+void health__mail_read_locked(struct health__engine *e)
+{
+    struct health__link *link;
+
+    atomic_store_explicit(&e->has_mail, false, memory_order_relaxed);
+    while ((link = health__list_take(&e->mail)) != NULL) {
+        struct health__check *check = health__container(link, struct health__check, mail);
+        bool was_passing = health__check_passing(check);
+        unsigned flags = check->mail_flags;
+
+        check->mail_flags = 0;
+        if (flags & HEALTH__MAIL_ADDED)
+            added(e, check);
+        if (flags & HEALTH__MAIL_REPORTED)
+            reported(e, check);
+        if (flags & HEALTH__MAIL_REMOVED)
+            removed(e, check);
+        health__runs_note(e, check, was_passing);
+    }
+}
+
+void health__mail_read(struct health__engine *e)
+{
+    if (!atomic_load_explicit(&e->has_mail, memory_order_acquire))
+        return;
+    (void)pthread_mutex_lock(&e->mutex);
+    health__mail_read_locked(e);
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+/* ---- The end of checks ---- */
+
+void health__mail_bury(struct health__engine *e)
+{
+    struct health__link *link;
+
+    while ((link = health__list_take(&e->dead)) != NULL) {
+        struct health__check *check = HEALTH__LISTED(link);
+
+        if (check->release == NULL) {
+            health__check_free(check);
+            continue;
+        }
+        e->jobs++;
+        health__list_append(&e->leaving, link);
+        health__pool_release(&e->pool, check, e->now);
+    }
+}
+
+void health__mail_exhume(struct health__engine *e, struct health__link *ret_dead)
+{
+    health__list_init(ret_dead);
+    health__list_splice(ret_dead, &e->dead);
+}
+
+void health__checks_release(struct health__link *dead)
+{
+    struct health__link *link;
+
+    while ((link = health__list_take(dead)) != NULL) {
+        struct health__check *check = HEALTH__LISTED(link);
+
+        if (check->release != NULL)
+            check->release(check->arg);
+        health__check_free(check);
+    }
+}

@@ -1,0 +1,288 @@
+/*
+ * The server.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "http/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "http/request.h"
+
+/* Room for a request's head and the answer's; MHD clears all of it for each request. */
+#define POOL_BYTES ((size_t)4096)
+
+#define ACCEPT_AT_ONCE 32
+#define FAIR_MS        20 /* until there is someone who can make room */
+
+static struct health__http *http_of(struct health__server *server)
+{
+    return health__container(server, struct health__http, server);
+}
+
+/* ---- MHD's callbacks ---- */
+
+/* What MHD has to say is no business of the host's. */
+static void say_nothing(void *arg, const char *format, va_list arguments)
+{
+    (void)arg;
+    (void)format;
+    (void)arguments;
+}
+
+/* Targets are read as they came. */
+static size_t leave_escaped(void *arg, struct MHD_Connection *connection, char *s)
+{
+    (void)arg;
+    (void)connection;
+    return strlen(s);
+}
+
+static void notify_connection(void *arg, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode what)
+{
+    struct health__http *http = arg;
+
+    (void)connection;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = http->arriving;
+    } else if (*context != NULL) {
+        health__connection_remove(&http->connections, *context);
+        *context = NULL;
+    }
+}
+
+/* ---- Start and stop ---- */
+
+static struct MHD_Daemon *start_daemon(struct health__http *http)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, health__request_handle, http,
+        /* First: what comes after it may already have something to say. */
+        MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
+        /* We have limits of our own; MHD's must not come before them. */
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->connections.room,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED, health__request_completed, http,
+        MHD_OPTION_END);
+}
+
+static void daemon_ready(struct health__source *source, unsigned what)
+{
+    (void)what;
+    health__container(source, struct health__http, ready)->due = true;
+}
+
+static int start(struct health__server *server, struct health__poller *poller, const char *listen)
+{
+    struct health__http *http = http_of(server);
+    int error, cause;
+
+    http->poller = poller;
+    http->daemon = NULL;
+    http->due = http->draining = false;
+    if (listen == NULL)
+        listen = http->listen;
+    error = health__listeners_open(&http->listeners, poller, listen);
+    if (error != 0 || http->listeners.count == 0)
+        return error;
+
+    if (health__connections_init(&http->connections, http, http->limit) != 0 ||
+        health__replies_init(&http->replies) != 0) {
+        error = health__fail_memory();
+        goto err;
+    }
+    http->daemon = start_daemon(http);
+    if (http->daemon == NULL) {
+        error = health__fail_errno(HEALTH_ESYSTEM, errno, "the HTTP server does not start");
+        goto err;
+    }
+    http->ready = (struct health__source){
+        daemon_ready, MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd};
+    if (health__poller_add(poller, &http->ready, HEALTH__READABLE) != 0) {
+        error = health__fail_errno(HEALTH_ESYSTEM, errno, "the HTTP server cannot be waited on");
+        goto err;
+    }
+    atomic_store(&http->port, http->listeners.port);
+    return 0;
+
+err:
+    cause = errno;
+    if (http->daemon != NULL)
+        MHD_stop_daemon(http->daemon);
+    http->daemon = NULL;
+    health__replies_done(&http->replies);
+    health__connections_done(&http->connections);
+    health__listeners_close(&http->listeners);
+    errno = cause;
+    return error;
+}
+
+/* Nobody waits any more: a suspended connection would make MHD_stop_daemon() abort. */
+static void resume_all(struct health__http *http)
+{
+    struct health__link *waiting = &http->connections.phases[HEALTH__WAITING];
+
+    if (health__list_empty(waiting))
+        return;
+    while (!health__list_empty(waiting))
+        health__request_hurry(
+            health__container(waiting->next, struct health__connection, in_phase));
+    (void)MHD_run(http->daemon);
+}
+
+static void stop(struct health__server *server)
+{
+    struct health__http *http = http_of(server);
+
+    atomic_store(&http->port, 0);
+    health__listeners_close(&http->listeners);
+    if (http->daemon == NULL)
+        return;
+    http->draining = true;
+    resume_all(http);
+    health__poller_remove(http->poller, &http->ready);
+    MHD_stop_daemon(http->daemon);
+    http->daemon = NULL;
+    health__answers_clear(http->answers);
+    health__replies_done(&http->replies);
+    health__connections_done(&http->connections);
+}
+
+/* In the child of a fork(): MHD's memory is left alone, as it may be half changed. */
+static void forget(struct health__server *server)
+{
+    struct health__http *http = http_of(server);
+    size_t i;
+
+    atomic_store(&http->port, 0);
+    health__listeners_forget(&http->listeners);
+    if (http->daemon == NULL)
+        return;
+    for (i = 0; i < http->connections.room; i++)
+        if (http->connections.all[i].phase != HEALTH__FREE)
+            (void)close(http->connections.all[i].fd);
+    (void)close(http->ready.fd);
+    http->daemon = NULL;
+    memset(http->answers->kept, 0, sizeof(http->answers->kept));
+}
+
+/* ---- Each turn ---- */
+
+/* Returns: false if nobody can be asked to go. */
+static bool make_room(struct health__http *http, int64_t now)
+{
+    struct health__connection *victim = health__connections_victim(&http->connections, now);
+
+    if (victim == NULL)
+        return false;
+    if (victim->phase == HEALTH__WAITING)
+        health__request_hurry(victim);
+    else
+        health__connection_shut(&http->connections, victim);
+    return true;
+}
+
+/* Accepts a connection and hands it to MHD.  Returns: false if there is none, or no room. */
+static bool accept_one(struct health__http *http, int64_t now)
+{
+    struct health__connections *t = &http->connections;
+    struct sockaddr_storage address;
+    struct sockaddr *peer = (struct sockaddr *)&address;
+    struct health__connection *c;
+    socklen_t length;
+    int fd;
+
+    /* Those that leave are gone when MHD has run. */
+    if (t->count == t->room)
+        return false;
+    if (t->count - t->leaving >= t->limit && !make_room(http, now)) {
+        health__listeners_pause(&http->listeners, now + FAIR_MS);
+        return false;
+    }
+    fd = health__listeners_accept(&http->listeners, &address, &length, now);
+    if (fd < 0)
+        return false;
+    c = health__connection_add(t, fd, peer, length, now);
+    http->arriving = c;
+    /* On failure MHD has closed it. */
+    if (MHD_add_connection(http->daemon, fd, peer, length) != MHD_YES && c->phase != HEALTH__FREE)
+        health__connection_remove(t, c);
+    http->arriving = NULL;
+    http->due = true;
+    return true;
+}
+
+static void accept_some(struct health__http *http, int64_t now)
+{
+    int i;
+
+    for (i = 0; i < ACCEPT_AT_ONCE && health__listeners_ready(&http->listeners); i++)
+        if (!accept_one(http, now))
+            break;
+}
+
+static int64_t run(struct health__server *server, int64_t now)
+{
+    struct health__http *http = http_of(server);
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    int64_t next;
+
+    if (http->daemon == NULL)
+        return HEALTH__NEVER;
+    health__listeners_tend(&http->listeners, now);
+    accept_some(http, now);
+    if (http->due) {
+        http->due = false;
+        (void)MHD_run(http->daemon);
+    }
+
+    next = health__connections_expire(&http->connections, now);
+    if (http->listeners.paused_to != HEALTH__NOT_YET && http->listeners.paused_to < next)
+        next = http->listeners.paused_to;
+    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES) {
+        http->due = true;
+        if (now + (int64_t)timeout_ms < next)
+            next = now + (int64_t)timeout_ms;
+    }
+    return http->due || health__listeners_ready(&http->listeners) ? now : next;
+}
+
+static bool drain(struct health__server *server)
+{
+    struct health__http *http = http_of(server);
+    struct health__link *reading = &http->connections.phases[HEALTH__READING], *link, *rest;
+
+    if (http->daemon == NULL)
+        return true;
+    if (!http->draining) {
+        /* Whoever has come in time is served: what has arrived is read in this turn. */
+        accept_some(http, http->engine->now);
+        http->draining = http->due = true;
+        health__listeners_close(&http->listeners);
+    } else {
+        health__list_each (link, rest, reading)
+            health__connection_shut(
+                &http->connections, health__container(link, struct health__connection, in_phase));
+    }
+    return http->connections.count == 0;
+}
+
+void health__http_init(struct health__http *http, struct health__engine *engine,
+    struct health__answers *answers, const char *listen, enum health_details details, size_t limit)
+{
+    http->server = (struct health__server){start, stop, run, drain, forget};
+    http->engine = engine;
+    http->answers = answers;
+    http->listen = listen;
+    http->details = details;
+    http->limit = limit;
+    atomic_init(&http->port, 0);
+}

@@ -1,0 +1,55 @@
+/*
+ * The server: libmicrohttpd in the engine's loop.
+ *
+ * MHD has no thread and no listening socket of its own: the loop waits on our listeners and on
+ * MHD's epoll descriptor, accepts, hands over, and lets MHD run.  So there is one thread, a request
+ * that has to wait is suspended and resumed by the same thread that ends its wait, and who gets a
+ * connection is for us to say.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_HTTP_HTTP_H
+#define HEALTH_HTTP_HTTP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "answer/answer.h"
+#include "engine/engine.h"
+#include "http/connection.h"
+#include "http/listener.h"
+#include "http/reply.h"
+
+struct MHD_Daemon;
+
+struct health__http {
+    struct health__server server; /* what the engine knows of it */
+
+    /* Set once. */
+    struct health__engine *engine;
+    struct health__answers *answers;
+    const char *listen; /* addresses; NULL: none */
+    enum health_details details;
+    size_t limit; /* of connections */
+
+    /* The port of the first listener, 0: none; while started, for any thread. */
+    atomic_uint port;
+
+    /* The loop's, while started. */
+    struct health__poller *poller;
+    struct MHD_Daemon *daemon; /* NULL: no address to listen on, and nothing of what follows */
+    struct health__source ready;
+    struct health__listeners listeners;
+    struct health__connections connections;
+    struct health__replies replies;
+    struct health__connection *arriving; /* while MHD is handed a connection: it */
+    bool due;                            /* MHD has something to do */
+    bool draining;                       /* no new requests */
+};
+
+/* `listen` has been checked; the strings stay the caller's, and must last. */
+void health__http_init(struct health__http *http, struct health__engine *engine,
+    struct health__answers *answers, const char *listen, enum health_details details, size_t limit);
+
+#endif

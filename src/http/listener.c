@@ -1,0 +1,233 @@
+/*
+ * Where connections come from.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "http/listener.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/list.h"
+
+#define RETRY_MS  100 /* after there was no descriptor, or no memory in the kernel */
+#define MAX_TRIES 64  /* connections in a row that are gone before they are accepted */
+
+int health__listeners_check(const char *list)
+{
+    struct health__address address;
+    size_t count = 0;
+
+    while (list != NULL) {
+        if (health__address_parse(&list, &address) != 0)
+            return health__fail(HEALTH_EINVAL, EINVAL,
+                "listen: no address: '%.64s' (like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\")",
+                list);
+        if (++count > HEALTH__LISTENERS_MAX)
+            return health__fail(
+                HEALTH_EINVAL, EINVAL, "listen: more than %d addresses", HEALTH__LISTENERS_MAX);
+    }
+    return 0;
+}
+
+static void ready(struct health__source *source, unsigned what)
+{
+    struct health__listener *listener = health__container(source, struct health__listener, source);
+
+    (void)what;
+    listener->ready = true;
+}
+
+static int open_one(struct health__listeners *l, const struct health__address *address)
+{
+    struct health__listener *listener = &l->listeners[l->count];
+    int fd = health__address_listen(address), cause;
+
+    if (fd < 0)
+        return health__fail_errno(HEALTH_ELISTEN, errno, "cannot listen on %s", address->text);
+    *listener = (struct health__listener){.source = {ready, fd}};
+    health__fd_init(&listener->fd, fd);
+    if (health__poller_add(l->poller, &listener->source, HEALTH__READABLE) != 0) {
+        cause = errno;
+        health__fd_close(&listener->fd);
+        return health__fail_errno(HEALTH_ESYSTEM, cause, "cannot wait on %s", address->text);
+    }
+    l->count++;
+    return 0;
+}
+
+static void fill(struct health__listeners *l)
+{
+    size_t i;
+
+    for (i = 0; i < HEALTH__RESERVE; i++)
+        if (l->reserve[i].fd < 0)
+            health__fd_init(&l->reserve[i], socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+}
+
+static unsigned port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        return 0;
+    return health__address_port(&address);
+}
+
+int health__listeners_open(
+    struct health__listeners *l, struct health__poller *poller, const char *list)
+{
+    struct health__address address;
+    int error = 0, cause;
+    size_t i;
+
+    *l = (struct health__listeners){.poller = poller, .paused_to = HEALTH__NOT_YET};
+    for (i = 0; i < HEALTH__RESERVE; i++)
+        l->reserve[i].fd = -1;
+    while (error == 0 && list != NULL && health__address_parse(&list, &address) == 0)
+        error = open_one(l, &address);
+    if (error != 0) {
+        cause = errno;
+        health__listeners_close(l);
+        errno = cause;
+        return error;
+    }
+    if (l->count > 0) {
+        l->port = port_of(l->listeners[0].fd.fd);
+        fill(l);
+    }
+    return 0;
+}
+
+void health__listeners_close(struct health__listeners *l)
+{
+    size_t i;
+
+    for (i = 0; i < l->count; i++) {
+        struct health__fd *fd = &l->listeners[i].fd;
+
+        if (!health__fd_is_ours(fd))
+            continue;
+        health__poller_remove(l->poller, &l->listeners[i].source);
+        /* A child of a fork() may hold it: so that the port is free all the same. */
+        (void)shutdown(fd->fd, SHUT_RDWR);
+        health__fd_close(fd);
+    }
+    l->count = 0;
+    l->port = 0;
+    for (i = 0; i < HEALTH__RESERVE; i++)
+        health__fd_close(&l->reserve[i]);
+}
+
+void health__listeners_forget(struct health__listeners *l)
+{
+    size_t i;
+
+    for (i = 0; i < l->count; i++)
+        health__fd_close(&l->listeners[i].fd);
+    for (i = 0; i < HEALTH__RESERVE; i++)
+        health__fd_close(&l->reserve[i]);
+    l->count = 0;
+}
+
+static void listen_for(struct health__listeners *l, unsigned what)
+{
+    size_t i;
+
+    for (i = 0; i < l->count; i++)
+        (void)health__poller_change(l->poller, &l->listeners[i].source, what);
+}
+
+void health__listeners_pause(struct health__listeners *l, int64_t until)
+{
+    if (l->paused_to == HEALTH__NOT_YET)
+        listen_for(l, 0);
+    l->paused_to = until;
+}
+
+void health__listeners_tend(struct health__listeners *l, int64_t now)
+{
+    size_t i;
+
+    if (l->count == 0)
+        return;
+    for (i = 0; i < HEALTH__RESERVE && l->reserve[i].fd >= 0; i++)
+        ;
+    if (i < HEALTH__RESERVE)
+        fill(l);
+    if (l->paused_to != HEALTH__NOT_YET && l->paused_to <= now) {
+        l->paused_to = HEALTH__NOT_YET;
+        listen_for(l, HEALTH__READABLE);
+    }
+}
+
+bool health__listeners_ready(const struct health__listeners *l)
+{
+    size_t i;
+
+    for (i = 0; i < l->count && l->paused_to == HEALTH__NOT_YET; i++)
+        if (l->listeners[i].ready)
+            return true;
+    return false;
+}
+
+/* One of those held in reserve; NULL if none is left. */
+static struct health__fd *find_reserve(struct health__listeners *l)
+{
+    size_t i;
+
+    for (i = 0; i < HEALTH__RESERVE; i++)
+        if (l->reserve[i].fd >= 0)
+            return &l->reserve[i];
+    return NULL;
+}
+
+/* Whether the error is about the one connection alone, so that the next may do better. */
+static bool of_connection(int error)
+{
+    return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM &&
+           error != EBADF && error != EINVAL && error != ENOTSOCK;
+}
+
+static int accept_from(struct health__listeners *l, struct health__listener *listener,
+    struct sockaddr_storage *ret_address, socklen_t *ret_length, int64_t now)
+{
+    int tries;
+
+    for (tries = 0; tries < MAX_TRIES; tries++) {
+        struct health__fd *reserve;
+        int fd;
+
+        *ret_length = sizeof(*ret_address);
+        fd = accept4(listener->fd.fd, (struct sockaddr *)ret_address, ret_length,
+            SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0)
+            return fd;
+        if (errno == EAGAIN) {
+            listener->ready = false;
+            return -1;
+        }
+        if (of_connection(errno))
+            continue;
+        reserve = errno == EMFILE || errno == ENFILE ? find_reserve(l) : NULL;
+        if (reserve == NULL)
+            break;
+        health__fd_close(reserve);
+    }
+    health__listeners_pause(l, now + RETRY_MS);
+    return -1;
+}
+
+int health__listeners_accept(struct health__listeners *l, struct sockaddr_storage *ret_address,
+    socklen_t *ret_length, int64_t now)
+{
+    int fd = -1;
+    size_t i;
+
+    for (i = 0; i < l->count && fd < 0 && l->paused_to == HEALTH__NOT_YET; i++)
+        if (l->listeners[i].ready)
+            fd = accept_from(l, &l->listeners[i], ret_address, ret_length, now);
+    return fd;
+}

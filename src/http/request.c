@@ -1,0 +1,295 @@
+/*
+ * A request, from its head to its answer.
+ *
+ * MHD calls once when the head is there, and again when the body is.  An answer on the first call
+ * closes the connection, as there may be a body to come: so where none is announced we answer on
+ * the second, and where one is, on the first, and it is never read.
+ *
+ * A request that has to wait is suspended in between.  MHD does not look at its socket then: we do,
+ * for the client's end of it alone.  When the wait is over MHD calls once more.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "http/request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "http/http.h"
+#include "http/route.h"
+
+/* What a head says of its body. */
+enum {
+    LENGTH = 1,   /* there is a Content-Length */
+    ENCODING = 2, /* there is a Transfer-Encoding */
+    BODY = 4,     /* there is a body */
+    UNCLEAR = 8   /* two readers could take it for different lengths (RFC 9112, section 6.3) */
+};
+
+/* ---- The head ---- */
+
+static void note_length(struct health__connection *c, const char *value)
+{
+    if (c->framing & (LENGTH | ENCODING))
+        c->framing |= UNCLEAR;
+    c->framing |= LENGTH;
+    if (value == NULL || value[strspn(value, "0")] != '\0')
+        c->framing |= BODY;
+}
+
+static void note_encoding(struct health__connection *c)
+{
+    if (c->framing & (LENGTH | ENCODING))
+        c->framing |= UNCLEAR;
+    c->framing |= ENCODING | BODY;
+}
+
+static bool starts(const char *name, const char *prefix)
+{
+    return strncasecmp(name, prefix, strlen(prefix)) == 0;
+}
+
+static void note_header(struct health__connection *c, const char *name, const char *value)
+{
+    switch (name[0] | 0x20) {
+    case 'c':
+        if (strcasecmp(name, "Content-Length") == 0)
+            note_length(c, value);
+        break;
+    case 't':
+        if (strcasecmp(name, "Transfer-Encoding") == 0)
+            note_encoding(c);
+        break;
+    case 'f':
+        c->proxied |= strcasecmp(name, "Forwarded") == 0;
+        break;
+    case 'v':
+        c->proxied |= strcasecmp(name, "Via") == 0;
+        break;
+    case 'x':
+        c->proxied |= starts(name, "X-Forwarded-") || starts(name, "X-Envoy-");
+        break;
+    default:
+        break;
+    }
+}
+
+/* Adds a decoded name to those of the request. */
+static void keep_name(struct health__connection *c, const char *name)
+{
+    char clean[HEALTH__ROUTE_NAME_BYTES];
+
+    if (health__route_name(name, clean))
+        health__buffer_append(&c->names, clean, strlen(clean) + 1);
+    else
+        c->bad_name = true;
+}
+
+static void note_argument(struct health__connection *c, const char *name, const char *value)
+{
+    if (strcmp(name, "verbose") == 0) {
+        c->request.verbose = true;
+    } else if (strcmp(name, "exclude") == 0 && value != NULL) {
+        keep_name(c, value);
+        c->request.exclude_count++;
+    }
+}
+
+static enum MHD_Result note(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct health__connection *c = arg;
+
+    if (name == NULL)
+        return MHD_YES;
+    if (kind == MHD_HEADER_KIND)
+        note_header(c, name, value);
+    else
+        note_argument(c, name, value);
+    return MHD_YES;
+}
+
+static void read_head(struct health__connection *c, struct MHD_Connection *connection)
+{
+    c->request = (struct health__request){.endpoint = HEALTH__AT_READY};
+    c->framing = 0;
+    c->proxied = c->waited = c->bad_name = false;
+    (void)MHD_get_connection_values(
+        connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), note, c);
+}
+
+/* ---- What is asked for ---- */
+
+static bool tells_details(const struct health__connection *c)
+{
+    switch (c->http->details) {
+    case HEALTH_DETAILS_ALL:
+        return true;
+    case HEALTH_DETAILS_NONE:
+        return false;
+    default:
+        return c->local && !c->proxied;
+    }
+}
+
+/* Returns: false if there is nothing there. */
+static bool read_target(struct health__connection *c, const char *url)
+{
+    struct health__route route;
+    size_t only;
+
+    if (!health__route_path(url, &route))
+        return false;
+    c->request.endpoint = route.endpoint;
+    c->request.details = tells_details(c);
+    only = c->names.length;
+    if (route.name != NULL)
+        keep_name(c, route.name);
+    /* The buffer has moved while it grew. */
+    c->request.excludes = c->names.bytes;
+    if (route.name != NULL && !c->bad_name)
+        c->request.only = c->names.bytes + only;
+    return !c->bad_name;
+}
+
+static bool is_allowed(const char *method)
+{
+    return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ||
+           strcmp(method, MHD_HTTP_METHOD_OPTIONS) == 0;
+}
+
+/* ---- Waiting ---- */
+
+static void stop_watching(struct health__connection *c)
+{
+    if (c->gone.fd >= 0)
+        health__poller_remove(c->http->poller, &c->gone);
+    c->gone.fd = -1;
+}
+
+/* The wait is over: MHD calls again. */
+static void resume(struct health__waiter *waiter)
+{
+    struct health__connection *c = health__container(waiter, struct health__connection, waiter);
+
+    stop_watching(c);
+    c->waited = true;
+    health__connection_enter(&c->http->connections, c, HEALTH__SENDING, c->http->engine->now);
+    MHD_resume_connection(c->mhd);
+    c->http->due = true;
+}
+
+void health__request_hurry(struct health__connection *c)
+{
+    health__engine_leave(c->http->engine, &c->waiter);
+    resume(&c->waiter);
+}
+
+/* The client has closed its side, and perhaps waits for the answer. */
+static void client_gone(struct health__source *source, unsigned what)
+{
+    (void)what;
+    health__request_hurry(health__container(source, struct health__connection, gone));
+}
+
+/* Returns: whether the request has to wait. */
+static bool begin_to_wait(struct health__connection *c, struct MHD_Connection *connection)
+{
+    struct health__http *http = c->http;
+
+    if (http->draining || !health__answer_question(http->answers, &c->request, &c->waiter.question))
+        return false;
+    c->waiter.ready = resume;
+    if (!health__engine_ask(http->engine, &c->waiter))
+        return false;
+
+    MHD_suspend_connection(connection);
+    c->mhd = connection;
+    c->gone = (struct health__source){client_gone, c->fd};
+    /* Without it the wait is as long as it is. */
+    if (health__poller_add(http->poller, &c->gone, HEALTH__HANGUP) != 0)
+        c->gone.fd = -1;
+    health__connection_enter(&http->connections, c, HEALTH__WAITING, http->engine->now);
+    return true;
+}
+
+/* ---- Answering ---- */
+
+static enum MHD_Result send_reply(struct health__connection *c, struct MHD_Connection *connection,
+    unsigned code, struct MHD_Response *response)
+{
+    health__connection_enter(&c->http->connections, c, HEALTH__SENDING, c->http->engine->now);
+    return MHD_queue_response(connection, code, response);
+}
+
+static enum MHD_Result send_answer(struct health__connection *c, struct MHD_Connection *connection)
+{
+    struct health__http *http = c->http;
+    struct health__answer answer = health__answer(http->answers, &c->request);
+    struct MHD_Response *response = http->replies.no_memory[answer.status];
+    enum MHD_Result result;
+
+    if (!answer.found)
+        return send_reply(c, connection, MHD_HTTP_NOT_FOUND, http->replies.not_found);
+    if (answer.reply != NULL)
+        response = health__reply_response(answer.reply);
+    result = send_reply(c, connection,
+        answer.status == HEALTH_FAIL ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, response);
+    if (answer.reply != NULL && !answer.kept)
+        health__reply_maker.drop(answer.reply);
+    return result;
+}
+
+static enum MHD_Result respond(struct health__connection *c, struct MHD_Connection *connection,
+    const char *url, const char *method)
+{
+    struct health__replies *replies = &c->http->replies;
+
+    if (!c->waited) {
+        if (!read_target(c, url))
+            return send_reply(c, connection, MHD_HTTP_NOT_FOUND, replies->not_found);
+        if (c->names.failed)
+            return MHD_NO; /* no memory for the names; the connection is closed */
+        if (!is_allowed(method))
+            return send_reply(c, connection, MHD_HTTP_METHOD_NOT_ALLOWED, replies->not_allowed);
+        if (begin_to_wait(c, connection))
+            return MHD_YES;
+    }
+    return send_answer(c, connection);
+}
+
+enum MHD_Result health__request_handle(void *arg, struct MHD_Connection *connection,
+    const char *url, const char *method, const char *version, const char *upload_data,
+    size_t *upload_data_size, void **request)
+{
+    struct health__connection *c = *request;
+
+    (void)arg;
+    (void)version;
+    (void)upload_data;
+    if (c == NULL) {
+        c = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+        *request = c;
+        read_head(c, connection);
+        if (c->framing & UNCLEAR)
+            return send_reply(c, connection, MHD_HTTP_BAD_REQUEST, c->http->replies.bad_request);
+        if (!(c->framing & BODY))
+            return MHD_YES;
+    }
+    *upload_data_size = 0;
+    return respond(c, connection, url, method);
+}
+
+void health__request_completed(void *arg, struct MHD_Connection *connection, void **request,
+    enum MHD_RequestTerminationCode how)
+{
+    struct health__connection *c = *request;
+
+    (void)arg;
+    (void)connection;
+    (void)how;
+    if (c == NULL)
+        return;
+    *request = NULL;
+    health__buffer_done(&c->names);
+    health__connection_enter(&c->http->connections, c, HEALTH__READING, c->http->engine->now);
+}

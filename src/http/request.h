@@ -1,0 +1,24 @@
+/*
+ * A request, from its head to its answer.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_HTTP_REQUEST_H
+#define HEALTH_HTTP_REQUEST_H
+
+#include <microhttpd.h>
+#include <stddef.h>
+
+#include "http/connection.h"
+
+/* MHD's callbacks; `arg` is the server. */
+enum MHD_Result health__request_handle(void *arg, struct MHD_Connection *connection,
+    const char *url, const char *method, const char *version, const char *upload_data,
+    size_t *upload_data_size, void **request);
+void health__request_completed(void *arg, struct MHD_Connection *connection, void **request,
+    enum MHD_RequestTerminationCode how);
+
+/* The request waits no longer, and is answered with what is known. */
+void health__request_hurry(struct health__connection *c);
+
+#endif

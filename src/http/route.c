@@ -1,0 +1,105 @@
+/*
+ * What a request target asks for.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "http/route.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+static const struct {
+    const char *path;
+    enum health__endpoint endpoint;
+} paths[] = {
+    {"/live", HEALTH__AT_LIVE},
+    {"/ready", HEALTH__AT_READY},
+    {"/health", HEALTH__AT_HEALTH},
+    {"/startup", HEALTH__AT_STARTUP},
+    {"/livez", HEALTH__AT_LIVE},
+    {"/readyz", HEALTH__AT_READY},
+    {"/healthz", HEALTH__AT_HEALTH},
+    {"/startupz", HEALTH__AT_STARTUP},
+};
+
+/* Behind "http://host:port"; the same if there is none.  A target without a path is "/". */
+static const char *skip_authority(const char *target)
+{
+    const char *slashes;
+
+    if (target[0] == '/')
+        return target;
+    slashes = strstr(target, "://");
+    if (slashes == NULL || slashes == target)
+        return target;
+    target = slashes + 3;
+    target += strcspn(target, "/");
+    return *target != '\0' ? target : "/";
+}
+
+bool health__route_path(const char *target, struct health__route *ret_route)
+{
+    const char *path = skip_authority(target);
+    size_t i;
+
+    ret_route->name = NULL;
+    ret_route->endpoint = HEALTH__AT_READY;
+    if (strcmp(path, "/") == 0)
+        return true;
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        size_t length = strlen(paths[i].path);
+        const char *rest = path + length;
+
+        if (strncmp(path, paths[i].path, length) != 0 || (*rest != '\0' && *rest != '/'))
+            continue;
+        ret_route->endpoint = paths[i].endpoint;
+        if (*rest == '\0' || rest[1] == '\0')
+            return true;
+        ret_route->name = rest + 1;
+        return paths[i].endpoint == HEALTH__AT_HEALTH;
+    }
+    return false;
+}
+
+/* The value of a hexadecimal digit; -1 if it is none. */
+static int digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Decodes the escape that `from` begins with.  Returns: its byte; 0 if it is none that may be. */
+static char unescape(const char *from)
+{
+    int high = digit(from[1]), low = high >= 0 ? digit(from[2]) : -1, byte = high * 16 + low;
+
+    return low < 0 || byte == '/' ? '\0' : (char)byte;
+}
+
+bool health__route_name(const char *from, char ret_name[HEALTH__ROUTE_NAME_BYTES])
+{
+    char decoded[HEALTH__ROUTE_NAME_BYTES], *to = decoded;
+
+    for (; *from != '\0'; from++) {
+        char byte = *from;
+
+        if (byte == '%') {
+            byte = unescape(from);
+            from += 2;
+        }
+        if (byte == '\0' || byte == '/' || to == decoded + sizeof(decoded) - 1)
+            return false;
+        *to++ = byte;
+    }
+    *to = '\0';
+    if (health__utf8_clean_length(decoded) >= HEALTH__ROUTE_NAME_BYTES)
+        return false;
+    health__utf8_clean(ret_name, decoded);
+    return true;
+}
