@@ -107,6 +107,7 @@ static int start(struct health__engine *e, const char *listen)
 err2:
     e->server->stop(e->server);
     health__runs_forget(e);
+    errno = cause;
 err1:
     cause = errno;
     close_poller(e);

@@ -146,9 +146,11 @@ static void *work(void *arg)
         bool release = check->job == HEALTH__JOB_RELEASE;
 
         begin(pool, check, tid);
+        pool->calling++;
         (void)pthread_mutex_unlock(&pool->mutex);
         call(check, release);
         (void)pthread_mutex_lock(&pool->mutex);
+        pool->calling--;
         end(pool, check);
     }
     leave(pool);
@@ -329,6 +331,13 @@ static void cancel_queued(struct health__pool *pool)
     }
 }
 
+/* With the mutex held: whether some worker is in the host's code, or will be, and may take any time
+ * to come back.  The others end by themselves. */
+static bool may_take_long(const struct health__pool *pool)
+{
+    return pool->calling > 0 || !health__list_empty(&pool->queue);
+}
+
 bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
 {
     bool stopped, join = false;
@@ -338,7 +347,8 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
     pool->stopping = true;
     cancel_queued(pool);
     (void)pthread_cond_broadcast(&pool->work);
-    while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex, deadline_ms))
+    while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex,
+                                    may_take_long(pool) ? deadline_ms : HEALTH__NEVER))
         ;
     stopped = pool->workers == 0;
     if (stopped) {
@@ -373,7 +383,7 @@ void health__pool_forget(struct health__pool *pool)
     (void)health__cond_init(&pool->ended);
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
-    pool->workers = pool->idle = pool->overdue = 0;
+    pool->workers = pool->idle = pool->calling = pool->overdue = 0;
     pool->has_last = pool->stopping = pool->begun_late = false;
     pool->begun_at = HEALTH__NOT_YET;
 }

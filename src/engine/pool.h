@@ -29,6 +29,7 @@ struct health__pool {
     struct health__link done;  /* of checks: what has ended, for the loop */
     unsigned workers;          /* threads that have not ended */
     unsigned idle;             /* of these, those who wait for work */
+    unsigned calling;          /* of these, those in the host's code */
     unsigned overdue;          /* of these, those in an overdue run */
     int64_t begun_at;          /* when the last worker was started, or could not be */
     pthread_t last;            /* the worker that ended last, to be joined */
@@ -80,7 +81,8 @@ bool health__pool_watch(
     struct health__pool *pool, struct health__check *check, const bool *ended, int64_t deadline_ms);
 
 /*
- * Cancels what is queued, but for releases, and waits for the workers to end, until the deadline.
+ * Cancels what is queued, but for releases, and waits for the workers to end: until the deadline
+ * for those that are in the host's code.
  *
  * Returns: whether all have ended.  If not, call it again.
  */
