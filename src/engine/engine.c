@@ -267,6 +267,8 @@ static void in_child(struct health__fork_part *part)
         e->life = HEALTH__STOPPED;
     }
     health__pool_forget(&e->pool);
+    /* Whoever waited for the loop's end is not here; told all the same, it would be waited for. */
+    (void)health__cond_init(&e->ended);
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_mutex_unlock(&e->turn);
 }

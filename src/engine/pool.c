@@ -378,7 +378,6 @@ bool health__pool_abandon(struct health__pool *pool)
 
 void health__pool_forget(struct health__pool *pool)
 {
-    (void)pthread_mutex_init(&pool->mutex, NULL);
     (void)health__cond_init(&pool->work);
     (void)health__cond_init(&pool->ended);
     health__list_init(&pool->queue);
@@ -386,4 +385,5 @@ void health__pool_forget(struct health__pool *pool)
     pool->workers = pool->idle = pool->calling = pool->overdue = 0;
     pool->has_last = pool->stopping = pool->begun_late = false;
     pool->begun_at = HEALTH__NOT_YET;
+    (void)pthread_mutex_unlock(&pool->mutex);
 }

@@ -92,7 +92,7 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms);
  * pool is gone.  Returns: false if all have ended meanwhile, and nothing will be called. */
 bool health__pool_abandon(struct health__pool *pool);
 
-/* In the child of a fork, with the mutex held: there are no workers here. */
+/* In the child of a fork, with the mutex held, which is given back: there are no workers here. */
 void health__pool_forget(struct health__pool *pool);
 
 #endif

@@ -216,9 +216,9 @@ static void die(struct health__engine *e, struct health__check *check)
 /* The pool gives the check back. */
 static void end(struct health__engine *e, struct health__check *check)
 {
+    /* Nobody changes it now; nor may we, as health_remove() looks at it under the pool's mutex. */
     enum health__job job = check->job;
 
-    check->job = HEALTH__JOB_NONE;
     if (job == HEALTH__JOB_RELEASED) {
         health__list_remove(&check->link);
         health__check_free(check);

@@ -19,6 +19,7 @@
 
 #define ACCEPT_AT_ONCE 32
 #define CLOSE_MS       1 /* until MHD has closed what was shut down */
+#define LAST_TURNS     3 /* MHD takes a connection in in one, and reads from it in the next */
 
 static struct health__http *http_of(struct health__server *server)
 {
@@ -267,6 +268,18 @@ static int64_t run(struct health__server *server, int64_t now)
     return http->due || health__listeners_ready(&http->listeners) ? now : next;
 }
 
+/* Accepts whoever has come in time, whether epoll has told of them yet or not. */
+static void accept_the_last(struct health__http *http, int64_t now)
+{
+    size_t i;
+
+    for (i = 0; i < http->listeners.count; i++)
+        http->listeners.listeners[i].ready = true;
+    for (i = 0; i < http->connections.room && health__listeners_ready(&http->listeners); i++)
+        if (!accept_one(http, now))
+            break;
+}
+
 static bool drain(struct health__server *server)
 {
     struct health__http *http = http_of(server);
@@ -275,15 +288,18 @@ static bool drain(struct health__server *server)
     if (http->daemon == NULL)
         return true;
     if (!http->draining) {
-        /* Whoever has come in time is served: what has arrived is read in this turn. */
-        accept_some(http, http->engine->now);
-        http->draining = http->due = true;
+        http->draining = true;
+        http->last_turns = LAST_TURNS;
+        accept_the_last(http, http->engine->now);
         health__listeners_close(&http->listeners);
-    } else {
+    }
+    http->due = true;
+    if (http->last_turns > 0)
+        http->last_turns--;
+    else
         health__list_each (link, rest, reading)
             health__connection_shut(
                 &http->connections, health__container(link, struct health__connection, in_phase));
-    }
     return http->connections.count == 0;
 }
 

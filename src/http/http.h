@@ -46,6 +46,7 @@ struct health__http {
     struct health__connection *arriving; /* while MHD is handed a connection: it */
     bool due;                            /* MHD has something to do */
     bool draining;                       /* no new requests */
+    unsigned last_turns; /* while draining: before those who have not asked are shut down */
 };
 
 /* `listen` has been checked; the strings stay the caller's, and must last. */
