@@ -42,7 +42,7 @@ esac
 need_packages "building" gcc libc6-dev cmake ninja-build pkgconf libmicrohttpd-dev libcjson-dev
 need_packages "testing" libcmocka-dev libjansson-dev
 case $variant in
-release) need_packages "testing" g++ binutils curl wget haproxy ;;
+release) need_packages "testing" procps g++ binutils curl wget haproxy ;;
 valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
 coverage) need_packages "coverage" gcovr ;;
 esac

@@ -9,7 +9,7 @@
 build=${BUILD_DIR:-$(dirname "$0")/../../build/release}
 service=$build/tests/consumers-service
 
-scratch=$(mktemp -d)
+. "$(dirname "$0")/../lib/services.sh"
 pids=
 clean_up()
 {
@@ -31,25 +31,6 @@ needs_program()
         echo "not tested: there is no $1"
         exit 77
     fi
-}
-
-fail()
-{
-    echo "== not as expected: $*"
-    exit 1
-}
-
-# patiently <words>...: Runs it every tenth of a second until it succeeds, for ten seconds.
-patiently()
-{
-    tries=100
-    until "$@"; do
-        tries=$((tries - 1))
-        if [ "$tries" -eq 0 ]; then
-            return 1
-        fi
-        sleep 0.1
-    done
 }
 
 # tell <word>: How the service is from now on.

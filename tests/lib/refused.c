@@ -16,8 +16,6 @@
 
 #include <cmocka.h>
 
-#include <health/health.h>
-
 #include "client.h"
 #include "process.h"
 

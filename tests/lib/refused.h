@@ -6,6 +6,8 @@
 #ifndef TESTS_REFUSED_H
 #define TESTS_REFUSED_H
 
+#include <health/health.h>
+
 /*
  * Fails the test unless the call returns the error with errno the cause (0: any but none), a
  * sentence of health_last_error() that is the call's own and has `mentions` in it (NULL: whatever
