@@ -70,6 +70,7 @@ struct health__connection *health__connection_add(struct health__connections *t,
     struct health__connection *c = by_phase(t->phases[HEALTH__FREE].next);
 
     c->fd = fd;
+    c->known = false;
     c->since = now;
     c->makes_way = false;
     c->local = health__address_is_local(address, length);

@@ -51,6 +51,7 @@ struct health__connection {
     enum health__phase phase;
     int64_t since; /* when the phase was entered */
     int fd;        /* MHD's */
+    bool known;    /* MHD has begun with it */
     bool local;    /* the client is on the same host */
     unsigned from; /* index into the table's `sources` */
 

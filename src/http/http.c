@@ -17,6 +17,9 @@
 /* Room for a request's head and the answer's; MHD clears all of it for each request. */
 #define POOL_BYTES ((size_t)4096)
 
+/* At its default, 1.0 refuses a request without Host, which load balancers send. */
+#define STRICTNESS (MHD_VERSION >= 0x01000000 ? -1 : 0)
+
 #define ACCEPT_AT_ONCE 32
 #define CLOSE_MS       1 /* until MHD has closed what was shut down */
 #define LAST_TURNS     3 /* MHD takes a connection in in one, and reads from it in the next */
@@ -44,14 +47,37 @@ static size_t leave_escaped(void *arg, struct MHD_Connection *connection, char *
     return strlen(s);
 }
 
+/* Which of ours it is that MHD begins with: one of the last to come. */
+static struct health__connection *arrived(
+    struct health__http *http, struct MHD_Connection *connection)
+{
+    struct health__link *reading = &http->connections.phases[HEALTH__READING], *link;
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+    for (link = reading->prev; link != reading; link = link->prev) {
+        struct health__connection *c = health__container(link, struct health__connection, in_phase);
+
+        if (!c->known && c->fd == fd)
+            return c;
+    }
+    return NULL;
+}
+
+/* MHD says that it begins with a connection when it is handed over (0.9.75), or when it runs next
+ * (1.0). */
 static void notify_connection(void *arg, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode what)
 {
     struct health__http *http = arg;
+    struct health__connection *c;
 
-    (void)connection;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = http->arriving;
+        c = arrived(http, connection);
+        *context = c;
+        if (c != NULL) {
+            c->known = true;
+            http->arriving--;
+        }
     } else if (*context != NULL) {
         health__connection_remove(&http->connections, *context);
         *context = NULL;
@@ -70,9 +96,9 @@ static struct MHD_Daemon *start_daemon(struct health__http *http)
         /* We have limits of our own; MHD's must not come before them. */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->connections.room,
         MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-        notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED, health__request_completed, http,
-        MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+        health__request_completed, http, MHD_OPTION_END);
 }
 
 static void daemon_ready(struct health__source *source, unsigned what)
@@ -89,6 +115,7 @@ static int start(struct health__server *server, struct health__poller *poller, c
     http->poller = poller;
     http->daemon = NULL;
     http->due = http->draining = false;
+    http->arriving = 0;
     if (listen == NULL)
         listen = http->listen;
     error = health__listeners_open(&http->listeners, poller, listen);
@@ -177,53 +204,59 @@ static void forget(struct health__server *server)
 
 /* ---- Each turn ---- */
 
-/* Returns: false if nobody can be asked to go. */
-static bool make_room(struct health__http *http, int64_t now)
+/* Who waits for a check is answered before he goes. */
+static void ask_to_go(struct health__http *http, struct health__connection *victim)
 {
-    struct health__connection *victim = health__connections_victim(&http->connections, now);
-
-    if (victim == NULL)
-        return false;
     if (victim->phase == HEALTH__WAITING) {
         victim->makes_way = true;
         health__request_hurry(victim);
     } else {
         health__connection_shut(&http->connections, victim);
     }
-    return true;
+}
+
+/* Without a descriptor there is as little room as at the limit. */
+static void make_descriptor(struct health__http *http, int64_t now)
+{
+    struct health__connection *victim = health__connections_victim(&http->connections, now);
+
+    if (victim != NULL)
+        ask_to_go(http, victim);
+    health__listeners_pause(&http->listeners, now + (victim != NULL ? CLOSE_MS : HEALTH__FAIR_MS));
 }
 
 /* Accepts a connection and hands it to MHD.  Returns: false if there is none, or no room. */
 static bool accept_one(struct health__http *http, int64_t now)
 {
     struct health__connections *t = &http->connections;
+    struct health__connection *victim = NULL;
     struct sockaddr_storage address;
     struct sockaddr *peer = (struct sockaddr *)&address;
-    struct health__connection *c;
     socklen_t length;
     int fd;
 
     /* Those that leave are gone when MHD has run. */
     if (t->count == t->room)
         return false;
-    if (t->count - t->leaving >= t->limit && !make_room(http, now)) {
-        health__listeners_pause(&http->listeners, now + HEALTH__FAIR_MS);
-        return false;
+    /* Nobody goes before it is known that someone has come. */
+    if (t->count - t->leaving >= t->limit) {
+        victim = health__connections_victim(t, now);
+        if (victim == NULL) {
+            health__listeners_pause(&http->listeners, now + HEALTH__FAIR_MS);
+            return false;
+        }
     }
     fd = health__listeners_accept(&http->listeners, &address, &length, now);
     if (fd < 0) {
-        /* Without a descriptor there is as little room as at the limit. */
         if (http->listeners.starved && t->count > 0)
-            health__listeners_pause(
-                &http->listeners, now + (make_room(http, now) ? CLOSE_MS : HEALTH__FAIR_MS));
+            make_descriptor(http, now);
         return false;
     }
-    c = health__connection_add(t, fd, peer, length, now);
-    http->arriving = c;
-    /* On failure MHD has closed it. */
-    if (MHD_add_connection(http->daemon, fd, peer, length) != MHD_YES && c->phase != HEALTH__FREE)
-        health__connection_remove(t, c);
-    http->arriving = NULL;
+    if (victim != NULL)
+        ask_to_go(http, victim);
+    (void)health__connection_add(t, fd, peer, length, now);
+    http->arriving++;
+    (void)MHD_add_connection(http->daemon, fd, peer, length);
     http->due = true;
     return true;
 }
@@ -237,6 +270,22 @@ static void accept_some(struct health__http *http, int64_t now)
             break;
 }
 
+static void run_daemon(struct health__http *http)
+{
+    struct health__connections *t = &http->connections;
+    size_t i;
+
+    http->due = false;
+    (void)MHD_run(http->daemon);
+    /* Those that it has not begun with by now it could not, and has closed. */
+    for (i = 0; http->arriving > 0 && i < t->room; i++) {
+        if (t->all[i].phase == HEALTH__FREE || t->all[i].known)
+            continue;
+        health__connection_remove(t, &t->all[i]);
+        http->arriving--;
+    }
+}
+
 static int64_t run(struct health__server *server, int64_t now)
 {
     struct health__http *http = http_of(server);
@@ -247,10 +296,8 @@ static int64_t run(struct health__server *server, int64_t now)
         return HEALTH__NEVER;
     health__listeners_tend(&http->listeners, now);
     accept_some(http, now);
-    if (http->due) {
-        http->due = false;
-        (void)MHD_run(http->daemon);
-    }
+    if (http->due)
+        run_daemon(http);
 
     next = health__connections_expire(&http->connections, now);
     if (http->listeners.paused_to != HEALTH__NOT_YET && http->listeners.paused_to < next)

@@ -43,9 +43,9 @@ struct health__http {
     struct health__listeners listeners;
     struct health__connections connections;
     struct health__replies replies;
-    struct health__connection *arriving; /* while MHD is handed a connection: it */
-    bool due;                            /* MHD has something to do */
-    bool draining;                       /* no new requests */
+    size_t arriving;     /* connections that MHD has not begun with */
+    bool due;            /* MHD has something to do */
+    bool draining;       /* no new requests */
     unsigned last_turns; /* while draining: before those who have not asked are shut down */
 };
 

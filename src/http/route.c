@@ -26,14 +26,11 @@ static const struct {
 /* Behind "http://host:port"; the same if there is none.  A target without a path is "/". */
 static const char *skip_authority(const char *target)
 {
-    const char *slashes;
+    size_t scheme = strcspn(target, ":/");
 
-    if (target[0] == '/')
+    if (scheme == 0 || strncmp(target + scheme, "://", 3) != 0)
         return target;
-    slashes = strstr(target, "://");
-    if (slashes == NULL || slashes == target)
-        return target;
-    target = slashes + 3;
+    target += scheme + 3;
     target += strcspn(target, "/");
     return *target != '\0' ? target : "/";
 }

@@ -5,7 +5,7 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 root=${SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
-service=${BUILD_DIR:-$root/build/release}/examples/service
+service=$(cd "${BUILD_DIR:-$root/build/release}" && pwd)/examples/service
 . "$root/tests/lib/services.sh"
 
 pids=
@@ -17,6 +17,9 @@ clean_up()
     rm -rf "$scratch"
 }
 trap clean_up EXIT
+
+# Where the service leaves its file if it is told nothing.
+cd "$scratch"
 
 # refuses <pattern> <option>...: It ends with 2, having said so on stderr.
 refuses()

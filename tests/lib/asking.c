@@ -79,5 +79,6 @@ json_t *asking_until(
 
 void asking_pause(int ms)
 {
-    (void)poll(NULL, 0, ms);
+    if (ms > 0)
+        (void)poll(NULL, 0, ms);
 }

@@ -29,7 +29,7 @@ int asking_takes(int port, const char *target, int *ret_code, json_t **ret_doc);
 json_t *asking_until(
     int port, const char *target, const char *name, const char *status, int timeout_ms);
 
-/* Lets time pass: for what is about time and nothing else. */
+/* Lets time pass, if `ms` is more than 0: for what is about time and nothing else. */
 void asking_pause(int ms);
 
 #endif

@@ -11,8 +11,10 @@
 #include "document.h"
 #include "process.h"
 
-/* What a busy machine and a sanitizer may add to a time.  What is not there at all takes longer. */
-#define SLACK_MS (process_is_slow() ? 5000 : 400)
+/* What a busy machine and a sanitizer may add to a time: little, where there is little between
+ * right and wrong; more, where what is wrong takes 5 s and more. */
+#define SLACK_MS (process_is_slow() ? 4000 : 500)
+#define QUICK_MS (process_is_slow() ? 4000 : 2000)
 
 /* Clocks are read in whole ms, before or after the moment itself. */
 #define ROUNDING_MS 3

@@ -48,6 +48,7 @@ struct MHD_Daemon {
 
 static struct MHD_Daemon mhd;
 static int mhd_start_error;     /* not 0: it does not start */
+static bool mhd_closes;         /* it takes a connection, closes it, and says that it took none */
 static bool mhd_refuses;        /* it takes no connection */
 static bool mhd_has_timeout;    /* it wants to be run in time */
 static unsigned mhd_timeout_ms; /* in so much */
@@ -177,7 +178,11 @@ enum MHD_Result __wrap_MHD_add_connection(
     daemon->count++;
     c->fd = fd;
     daemon->notify(daemon->notify_arg, c, &c->context, MHD_CONNECTION_NOTIFY_STARTED);
-    return MHD_YES;
+    if (!mhd_closes)
+        return MHD_YES;
+    mhd_close(c);
+    daemon->notify(daemon->notify_arg, c, &c->context, MHD_CONNECTION_NOTIFY_CLOSED);
+    return MHD_NO;
 }
 
 /* Closes what was shut down, and does nothing else. */

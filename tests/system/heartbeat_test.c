@@ -23,7 +23,7 @@
 #include "refused.h"
 #include "service.h"
 
-/* How old a beat may be: such that the time from a beat to the answer after it never is. */
+/* How old a beat may be. */
 #define AGE_MS 400
 
 static struct health_heartbeat *add(struct health *h, unsigned max_age_ms, unsigned probes)
@@ -41,9 +41,24 @@ static void wait_missed(struct health *h, const char *target, const char *after)
     int64_t begin = client_now_ms();
     json_t *doc = asking_until(service_port(h), target, "loop", "fail", LONG_MS);
 
-    assert_between(client_now_ms() - begin, 0, AGE_MS + SLACK_MS);
+    assert_between(client_now_ms() - begin, 0, AGE_MS + QUICK_MS);
     assert_output_since(doc, "loop", "no beat since ", after);
     document_free(doc);
+}
+
+/* Beats, asks, and is told that it is alive.  Only where the answer came too late to be about that
+ * beat, because of the machine, the same is tried again. */
+static void beat_and_ask(struct health *h, struct health_heartbeat *beat, const char *target)
+{
+    int64_t begin;
+    int status;
+
+    do {
+        begin = client_now_ms();
+        health_beat(beat);
+        status = client_status(service_port(h), target);
+    } while (status == 503 && client_now_ms() - begin >= AGE_MS - 20);
+    assert_int_equal(status, 200);
 }
 
 static void adding_it_is_a_beat_and_a_missed_one_fails_live(void **state)
@@ -79,9 +94,7 @@ static void it_heals_at_the_first_request_after_its_beat(void **state)
     for (i = 0; i < 4; i++) {
         wait_missed(h, i % 2 ? "/live" : "/health", " (limit 400 ms)");
         assert_int_equal(client_status(service_port(h), "/live"), 503);
-        health_beat(beat);
-        assert_int_equal(client_status(service_port(h), i / 2 ? "/live" : "/health/loop"), 200);
-        assert_int_equal(client_status(service_port(h), "/live"), 200);
+        beat_and_ask(h, beat, i / 2 ? "/live" : "/health/loop");
     }
     service_end(h);
 }
@@ -94,9 +107,8 @@ static void beats_in_time_keep_it_passing(void **state)
 
     (void)state;
     do {
-        health_beat(beat);
-        assert_int_equal(client_status(service_port(h), "/live"), 200);
-        assert_int_equal(client_status(service_port(h), "/ready"), 200);
+        beat_and_ask(h, beat, "/live");
+        beat_and_ask(h, beat, "/ready");
         asking_pause(20);
     } while (client_now_ms() < begin + 3 * AGE_MS);
     wait_missed(h, "/ready", " (limit 400 ms)");
@@ -115,8 +127,7 @@ static void an_idle_one_is_not_judged_until_its_next_beat(void **state)
     asking_pause(AGE_MS);
     assert_int_equal(client_status(service_port(h), "/live"), 200);
 
-    health_beat(beat);
-    assert_int_equal(client_status(service_port(h), "/live"), 200);
+    beat_and_ask(h, beat, "/live");
     wait_missed(h, "/live", " (limit 400 ms)");
 
     /* It has been late, and now has nothing to do. */

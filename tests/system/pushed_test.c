@@ -52,7 +52,7 @@ static void it_is_pending_until_the_first_report(void **state)
 
     (void)state;
     add(h, "queue", HEALTH_LIVE | HEALTH_READY | HEALTH_STARTUP, 0);
-    assert_between(asking_takes(service_port(h), "/ready", &code, &doc), 0, SLACK_MS);
+    assert_between(asking_takes(service_port(h), "/ready", &code, &doc), 0, QUICK_MS);
     assert_int_equal(code, 503);
     assert_check(doc, "queue", "fail", "no result yet");
     assert_null(document_text(document_check(doc, "queue"), "time"));
@@ -151,7 +151,7 @@ static void a_report_older_than_its_limit_fails(void **state)
     assert_accepted(health_report(h, "queue", HEALTH_PASS, NULL));
     assert_shown(h, 200, "pass", NULL);
     doc = asking_until(service_port(h), "/ready", "queue", "fail", LONG_MS);
-    assert_between(client_now_ms() - reported_at, 300 - ROUNDING_MS, 300 + SLACK_MS);
+    assert_between(client_now_ms() - reported_at, 300 - ROUNDING_MS, 300 + QUICK_MS);
     assert_output_since(doc, "queue", "no result since ", "");
     document_free(doc);
     assert_int_equal(client_status(service_port(h), "/health"), 503);
@@ -172,7 +172,7 @@ static void one_that_was_never_reported_fails_as_well(void **state)
     add(h, "queue", HEALTH_LIVE | HEALTH_READY, 300);
     assert_int_equal(client_status(service_port(h), "/live"), 200);
     doc = asking_until(service_port(h), "/live", "queue", "fail", LONG_MS);
-    assert_between(client_now_ms() - added_at, 300 - ROUNDING_MS, 300 + SLACK_MS);
+    assert_between(client_now_ms() - added_at, 300 - ROUNDING_MS, 300 + QUICK_MS);
     assert_output_since(doc, "queue", "never reported, added ", "");
     document_free(doc);
     doc = document_get(service_port(h), "/ready", 503);

@@ -170,6 +170,28 @@ static void details_are_told_to_whom_they_are_for(void **unused)
     assert_null(strstr(local.reply->bytes, "output"));
 }
 
+/* Why, where the callback has not said it, or has said nothing. */
+static void reasons_are_as_things_are(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 500);
+
+    (void)unused;
+    assert_non_null(
+        strstr(ask_verbose(HEALTH__AT_READY).reply->bytes, "\"output\":\"no result yet\""));
+    assert_null(strstr(ask_verbose(HEALTH__AT_LIVE).reply->bytes, "output"));
+    hand_return(&h, c, HEALTH_FAIL, NULL);
+    health__runs_collect(e);
+    assert_null(strstr(ask_verbose(HEALTH__AT_READY).reply->bytes, "output"));
+    health__runs_queue(e, c);
+    hand_turn(&h, T + 500);
+    assert_non_null(strstr(ask_verbose(HEALTH__AT_READY).reply->bytes,
+        "\"output\":\"not started since 08:15:00Z: no free worker\""));
+    hand_begin(&h, c);
+    hand_turn(&h, T + 501);
+    assert_non_null(strstr(
+        ask_verbose(HEALTH__AT_READY).reply->bytes, "\"output\":\"no answer since 08:15:00Z\""));
+}
+
 static void each_kind_of_request_has_its_own(void **unused)
 {
     const struct health__reply *seen[HEALTH__ENDPOINTS * 4];
@@ -419,6 +441,7 @@ int main(void)
         TEST(the_service_says_who_it_is),
         TEST(checks_are_shown_as_the_endpoint_counts_them),
         TEST(details_are_told_to_whom_they_are_for),
+        TEST(reasons_are_as_things_are),
         TEST(each_kind_of_request_has_its_own),
         TEST(what_passes_is_listed_when_asked_for),
         TEST(while_nothing_changes_nothing_is_rendered),

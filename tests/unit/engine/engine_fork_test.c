@@ -6,72 +6,21 @@
  */
 #include "engine/engine.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "fake_server.h"
-#include "jobs.h"
+#include "engine_alive.h"
 #include "process.h"
-#include "refused.h"
 
 #define PATIENCE_S 40
 
-static struct health__engine engine;
-static struct health__engine *const e = &engine;
-static struct health__gates gates;
-static struct fake_server server;
-static int gone;
-static struct job a;    /* for the check of a test */
 static int descriptors; /* that were open before */
 
-static int open_engine(void **state)
+static int open_one(void **state)
 {
-    memset(e, 0, sizeof(*e));
-    memset(&gates, 0, sizeof(gates));
-    fake_server_init(&server);
-    gone = 0;
-    a = (struct job){.let = false};
     descriptors = process_descriptors(0);
-    if (refused_count(state) != 0)
-        return -1;
-    return health__engine_init(e, &gates, &server.server, 800, 4);
-}
-
-static void be_gone(void *arg)
-{
-    count_up(arg);
-}
-
-static int close_engine(void **state)
-{
-    job_let(&a);
-    if (health__engine_free(e, be_gone, &gone) != 0)
-        return -1;
-    count_wait(&gone, 1);
-    return refused_recount(state);
-}
-
-static void start(void)
-{
-    assert_accepted(health__engine_start(e, NULL));
-}
-
-static void add(const char *name, struct job *job, unsigned interval_ms)
-{
-    struct health_check check = {.size = sizeof(check),
-        .name = name,
-        .fn = job_run,
-        .arg = job,
-        .release = job_release,
-        .interval_ms = interval_ms};
-
-    assert_int_equal(health__engine_add(e, &check), 0);
+    return open_engine(state);
 }
 
 /* ---- In the child ---- */
@@ -175,7 +124,7 @@ static void goes_on(void)
 static void one_that_was_never_started(void **unused)
 {
     (void)unused;
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     in_child(forgets_nothing_and_starts_again);
     in_child(frees);
     assert_int_equal(a.released, 0);
@@ -187,7 +136,7 @@ static void one_that_is_started(void **unused)
 
     (void)unused;
     job_let(&a);
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     start();
     /* At any moment of its turns and runs. */
     for (round = 0; round < 30; round++)
@@ -198,7 +147,7 @@ static void one_that_is_started(void **unused)
 static void one_in_a_callback(void **unused)
 {
     (void)unused;
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     start();
     count_wait(&a.begun, 1);
     in_child(forgets_and_starts_again);
@@ -211,7 +160,7 @@ static void the_child_of_a_child(void **unused)
 {
     (void)unused;
     job_let(&a);
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     start();
     in_child(forgets_once_in_each_generation);
     goes_on();
@@ -221,7 +170,7 @@ static void one_that_is_stopped(void **unused)
 {
     (void)unused;
     job_let(&a);
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     start();
     count_wait(&a.ended, 1);
     assert_accepted(health__engine_stop(e, 20000));
@@ -234,7 +183,7 @@ static void one_that_is_stopped(void **unused)
 static void one_that_is_stuck(void **unused)
 {
     (void)unused;
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     start();
     count_wait(&a.begun, 1);
     assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, NULL);
@@ -257,7 +206,7 @@ static void one_that_is_being_stopped(void **unused)
 
     (void)unused;
     job_let(&a);
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     server.drains_empty = 1000000000;
     server.next = HEALTH__NEVER;
     start();
@@ -288,7 +237,7 @@ static void has_released_a(void)
 static void a_removed_check_is_released_on_both_sides(void **unused)
 {
     (void)unused;
-    add("a", &a, 1);
+    add("a", &a, 1, 0);
     start();
     count_wait(&a.begun, 1);
     assert_int_equal(health__engine_remove(e, "a"), HEALTH_EBUSY);
@@ -315,7 +264,7 @@ static void a_release_that_was_begun_is_the_parents(void **unused)
 {
     (void)unused;
     a.hold_release = true;
-    add("a", &a, 0);
+    add("a", &a, 0, 0);
     start();
     assert_accepted(health__engine_remove(e, "a"));
     count_wait(&a.releasing, 1);
@@ -326,7 +275,7 @@ static void a_release_that_was_begun_is_the_parents(void **unused)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_engine, close_engine)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_engine)
     const struct CMUnitTest tests[] = {
         TEST(one_that_was_never_started),
         TEST(one_that_is_started),

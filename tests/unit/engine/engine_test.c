@@ -1,86 +1,11 @@
 /*
- * The life of an engine: made, started, stopped, stuck, freed; with a server that serves nobody,
- * and callbacks that return when they are let.
+ * The life of an engine: made, started, stopped, freed; and what its own threads may do with it.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #include "engine/engine.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/thread.h"
-#include "fake_server.h"
-#include "jobs.h"
-#include "refused.h"
-
-static struct health__engine engine;
-static struct health__engine *const e = &engine;
-static struct health__gates gates;
-static struct fake_server server;
-static bool freed;
-static int gone;
-
-/* For the checks of a test: whatever it leaves running has them to the end. */
-static struct job a, b, c;
-
-static int open_engine(void **state)
-{
-    memset(e, 0, sizeof(*e));
-    memset(&gates, 0, sizeof(gates));
-    fake_server_init(&server);
-    gone = 0;
-    freed = false;
-    a = b = c = (struct job){.let = false};
-    if (refused_count(state) != 0)
-        return -1;
-    return health__engine_init(e, &gates, &server.server, 800, 4);
-}
-
-static void be_gone(void *arg)
-{
-    count_up(arg);
-}
-
-static void free_engine(void)
-{
-    freed = true;
-    assert_int_equal(health__engine_free(e, be_gone, &gone), 0);
-}
-
-/* Nothing is left of it. */
-static int close_engine(void **state)
-{
-    job_let(&a);
-    job_let(&b);
-    job_let(&c);
-    if (!freed)
-        free_engine();
-    count_wait(&gone, 1);
-    return refused_recount(state);
-}
-
-static void start(void)
-{
-    assert_accepted(health__engine_start(e, NULL));
-}
-
-/* Adds a check with this job. */
-static void add(const char *name, struct job *job, unsigned interval_ms, unsigned timeout_ms)
-{
-    struct health_check check = {.size = sizeof(check),
-        .name = name,
-        .fn = job_run,
-        .arg = job,
-        .release = job_release,
-        .interval_ms = interval_ms,
-        .timeout_ms = timeout_ms};
-
-    assert_int_equal(health__engine_add(e, &check), 0);
-}
+#include "engine_alive.h"
 
 /* ---- Start and stop ---- */
 
@@ -170,151 +95,6 @@ static void periodic_checks_run_while_it_is_started(void **unused)
     count_wait(&b.ended, 2);
     assert_accepted(health__engine_stop(e, 20000));
     assert_int_equal(a.begun, a.ended);
-}
-
-/* ---- Callbacks that do not return ---- */
-
-static void a_callback_that_runs_keeps_it_from_stopping(void **unused)
-{
-    (void)unused;
-    job_let(&b);
-    add("free", &b, 60000, 0);
-    add("stuck", &a, 60000, 0);
-    start();
-    count_wait(&a.begun, 1);
-    health__gates_set(&gates, HEALTH__DRAINING, true);
-    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "'stuck'");
-    assert_int_equal(server.stops, 1);
-    assert_false(health__engine_is_started(e));
-    /* Not stopped: not to be started, and nothing is taken back. */
-    assert_refused(health__engine_start(e, NULL), HEALTH_EBUSY, EBUSY, "health_stop()");
-    assert_refused(health__engine_stop(e, 1), HEALTH_EBUSY, EBUSY, "'stuck'");
-    assert_int_equal(atomic_load(&gates.bits), HEALTH__DRAINING);
-    assert_int_equal(a.released, 0);
-
-    job_let(&a);
-    assert_accepted(health__engine_stop(e, 20000));
-    assert_int_equal(atomic_load(&gates.bits), 0);
-    /* What was stopped once is not stopped again. */
-    assert_int_equal(server.drains, 1);
-    assert_int_equal(server.stops, 1);
-    start();
-    count_wait(&a.ended, 2);
-}
-
-static void so_does_one_of_a_removed_check(void **unused)
-{
-    (void)unused;
-    add("stuck", &a, 60000, 1);
-    start();
-    count_wait(&a.begun, 1);
-    assert_refused(health__engine_remove(e, "stuck"), HEALTH_EBUSY, EBUSY, "'stuck'");
-    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "'stuck'");
-    job_let(&a);
-    assert_accepted(health__engine_stop(e, 20000));
-    assert_int_equal(a.released, 1);
-}
-
-static void and_a_release(void **unused)
-{
-    (void)unused;
-    a.hold_release = true;
-    add("a", &a, 0, 0);
-    start();
-    assert_accepted(health__engine_remove(e, "a"));
-    count_wait(&a.releasing, 1);
-    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "release");
-    job_let(&a);
-    assert_accepted(health__engine_stop(e, 20000));
-    assert_int_equal(a.released, 1);
-}
-
-/* While it is stuck, checks may come and go. */
-static void a_stuck_one_takes_and_gives_checks(void **unused)
-{
-    (void)unused;
-    add("stuck", &a, 60000, 0);
-    start();
-    count_wait(&a.begun, 1);
-    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, NULL);
-    add("b", &b, 60000, 0);
-    assert_accepted(health__engine_remove(e, "b"));
-    /* At once: no worker takes anything any more. */
-    assert_int_equal(b.released, 1);
-    assert_int_equal(b.begun, 0);
-    job_let(&a);
-    assert_accepted(health__engine_stop(e, 20000));
-}
-
-static void *stop_long(void *arg)
-{
-    *(int *)arg = health__engine_stop(e, 20000);
-    return NULL;
-}
-
-static bool is_stopping(void *arg)
-{
-    bool is;
-
-    (void)arg;
-    (void)pthread_mutex_lock(&e->mutex);
-    is = e->life == HEALTH__STOPPING && e->loop_ended;
-    (void)pthread_mutex_unlock(&e->mutex);
-    return is;
-}
-
-static void one_stop_is_enough(void **unused)
-{
-    pthread_t thread;
-    int result = 1;
-
-    (void)unused;
-    add("stuck", &a, 60000, 0);
-    start();
-    count_wait(&a.begun, 1);
-    assert_int_equal(pthread_create(&thread, NULL, stop_long, &result), 0);
-    wait_until(is_stopping, NULL);
-    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "already");
-    assert_refused(health__engine_start(e, NULL), HEALTH_EBUSY, EBUSY, NULL);
-    job_let(&a);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(result, 0);
-}
-
-static void what_is_freed_while_stuck_goes_with_its_last_callback(void **unused)
-{
-    (void)unused;
-    add("a", &a, 60000, 0);
-    add("b", &b, 60000, 1);
-    add("c", &c, 0, 0);
-    start();
-    count_wait(&a.begun, 1);
-    count_wait(&b.begun, 1);
-    assert_refused(health__engine_remove(e, "b"), HEALTH_EBUSY, EBUSY, NULL);
-    free_engine();
-    assert_int_equal(count_of(&gone), 0);
-    job_let(&b);
-    count_wait(&b.ended, 1);
-    assert_int_equal(count_of(&gone), 0);
-    job_let(&a);
-    count_wait(&gone, 1);
-    assert_int_equal(count_of(&a.released), 1);
-    assert_int_equal(count_of(&b.released), 1);
-    assert_int_equal(count_of(&c.released), 1);
-    assert_int_equal(count_of(&c.begun), 0);
-}
-
-static void what_was_stuck_may_be_freed(void **unused)
-{
-    (void)unused;
-    add("a", &a, 60000, 0);
-    start();
-    count_wait(&a.begun, 1);
-    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, NULL);
-    job_let(&a);
-    free_engine();
-    count_wait(&gone, 1);
-    assert_int_equal(count_of(&a.released), 1);
 }
 
 /* ---- From threads of ours ---- */
@@ -456,13 +236,6 @@ int main(void)
         TEST(a_stop_waits_for_answers_only_so_long),
         TEST(a_stop_takes_back_draining_and_nothing_else),
         TEST(periodic_checks_run_while_it_is_started),
-        TEST(a_callback_that_runs_keeps_it_from_stopping),
-        TEST(so_does_one_of_a_removed_check),
-        TEST(and_a_release),
-        TEST(a_stuck_one_takes_and_gives_checks),
-        TEST(one_stop_is_enough),
-        TEST(what_is_freed_while_stuck_goes_with_its_last_callback),
-        TEST(what_was_stuck_may_be_freed),
         TEST(a_callback_cannot_stop_or_free),
         TEST(a_check_removes_itself),
         TEST(a_removal_waits_for_the_run_in_progress),

@@ -277,6 +277,18 @@ static void releases_survive_a_stop(void **unused)
     assert_int_equal(checks[3]->job, HEALTH__JOB_RELEASED);
 }
 
+/* A release that nobody has begun yet may take as long as any. */
+static void a_stop_waits_for_releases_no_longer_than_it_may(void **unused)
+{
+    (void)unused;
+    pool.workers = 1; /* nobody is there: it will not come */
+    health__pool_release(&pool, checks[0], 0);
+    assert_false(health__pool_stop(&pool, 0));
+    pool.workers = 0;
+    assert_true(health__pool_stop(&pool, 0));
+    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASE);
+}
+
 static void releases_without_a_worker_are_given_back(void **unused)
 {
     (void)unused;
@@ -373,6 +385,7 @@ int main(void)
         TEST(a_worker_that_rests_ends),
         TEST(a_stopped_pool_goes_on),
         TEST(releases_survive_a_stop),
+        TEST(a_stop_waits_for_releases_no_longer_than_it_may),
         TEST(releases_without_a_worker_are_given_back),
         TEST(the_last_worker_takes_leave_of_an_abandoned_pool),
         TEST(it_does_what_is_left_to_release_first),

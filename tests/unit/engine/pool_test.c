@@ -4,7 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: pthread_create pthread_cond_init pthread_mutex_init */
+/* wrap: pthread_create */
 #include "engine/pool.h"
 
 #include <errno.h>
@@ -22,13 +22,8 @@ int __real_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
-int __real_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
-int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
-int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
-int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
 
 static int create_error, creates; /* what pthread_create() fails with, and how often it was tried */
-static int inits_left = -1;       /* how many locks can be made; negative: any */
 
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
@@ -37,22 +32,6 @@ int __wrap_pthread_create(
     if (create_error != 0)
         return create_error;
     return __real_pthread_create(thread, attributes, main, arg);
-}
-
-int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes)
-{
-    if (inits_left == 0)
-        return EAGAIN;
-    inits_left--;
-    return __real_pthread_cond_init(cond, attributes);
-}
-
-int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
-{
-    if (inits_left == 0)
-        return ENOMEM;
-    inits_left--;
-    return __real_pthread_mutex_init(mutex, attributes);
 }
 
 #define CHECKS 8
@@ -460,22 +439,6 @@ static void what_has_ended_cannot_be_overdue(void **unused)
     assert_false(checks[0]->overdue);
 }
 
-static void a_pool_that_has_no_locks_is_none(void **unused)
-{
-    struct health__pool other;
-    int left;
-
-    (void)unused;
-    for (left = 0; left < 3; left++) {
-        inits_left = left;
-        assert_int_equal(
-            health__pool_init(&other, 1, notify, never, NULL), left == 0 ? ENOMEM : EAGAIN);
-    }
-    inits_left = -1;
-    assert_int_equal(health__pool_init(&other, 1, notify, never, NULL), 0);
-    health__pool_done(&other);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_pool, close_pool)
@@ -496,7 +459,6 @@ int main(void)
         TEST(the_loop_is_told_when_there_is_something_again),
         TEST(a_run_that_is_begun_late_is_told),
         TEST(what_has_ended_cannot_be_overdue),
-        TEST(a_pool_that_has_no_locks_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
 
 #include "base/clock.h"
 #include "daemon_by_hand.h"
@@ -44,7 +46,7 @@ static size_t client_count;
 static int open_http(void **state)
 {
     mhd_start_error = 0;
-    mhd_refuses = mhd_has_timeout = no_descriptors = false;
+    mhd_refuses = mhd_closes = mhd_has_timeout = no_descriptors = false;
     client_count = 0;
     if (refused_count(state) != 0)
         return -1;
@@ -71,9 +73,22 @@ static int close_http(void **state)
     return refused_recount(state);
 }
 
-/* A client connects and says something. */
+/* How many can be accepted. */
+static unsigned queued(void)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
+
+    assert_int_equal(
+        getsockopt(http.listeners.listeners[0].fd.fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info.tcpi_unacked;
+}
+
+/* A client connects and says something, and can be accepted. */
 static void connect_one(void)
 {
+    unsigned before = queued();
+    int64_t deadline = health__now_ms() + 10000;
     struct sockaddr_in in = {.sin_family = AF_INET,
         .sin_port = htons((uint16_t)http.listeners.port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -82,6 +97,9 @@ static void connect_one(void)
     assert_int_equal(connect(fd, (const struct sockaddr *)(const void *)&in, sizeof(in)), 0);
     assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);
     clients[client_count++] = fd;
+    while (queued() == before && health__now_ms() < deadline)
+        (void)sched_yield();
+    assert_int_equal(queued(), before + 1);
 }
 
 static int64_t run(int64_t now)
@@ -139,6 +157,36 @@ static void whoever_connects_is_handed_to_mhd(void **unused)
     assert_int_equal(http.connections.count, LIMIT - 1);
 }
 
+/* Others are not to wait while very many come. */
+static void only_so_many_are_accepted_in_a_turn(void **unused)
+{
+    int i;
+
+    (void)unused;
+    http.server.stop(&http.server);
+    http.limit = 40;
+    assert_int_equal(http.server.start(&http.server, &poller, NULL), 0);
+    for (i = 0; i < 33; i++)
+        connect_one();
+    wait_ready();
+    assert_int_equal(run(T), T);
+    assert_int_equal(mhd.count, 32);
+    assert_int_equal(run(T), T + 5000);
+    assert_int_equal(mhd.count, 33);
+}
+
+/* It was told of the end before it was told that there is none. */
+static void whom_mhd_closes_at_once_is_forgotten_once(void **unused)
+{
+    (void)unused;
+    mhd_closes = true;
+    connect_one();
+    wait_ready();
+    (void)run(T);
+    assert_int_equal(http.connections.count, 0);
+    assert_int_equal(http.arriving, 0);
+}
+
 static void whom_mhd_does_not_take_is_forgotten(void **unused)
 {
     (void)unused;
@@ -147,7 +195,7 @@ static void whom_mhd_does_not_take_is_forgotten(void **unused)
     wait_ready();
     (void)run(T);
     assert_int_equal(http.connections.count, 0);
-    assert_null(http.arriving);
+    assert_int_equal(http.arriving, 0);
     mhd_refuses = false;
     accept_clients(1, T);
 }
@@ -300,7 +348,9 @@ static void mhd_is_run_when_it_has_something_to_do(void **unused)
     assert_int_equal(run(T), T);
     assert_true(http.due);
     mhd_timeout_ms = 70;
+    http.listeners.paused_to = T + 70;
     assert_int_equal(run(T), T);
+    http.listeners.paused_to = HEALTH__NOT_YET;
     assert_int_equal(mhd.runs, 2);
     mhd_has_timeout = false;
     assert_int_equal(run(T), HEALTH__NEVER);
@@ -399,6 +449,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_http, close_http)
     const struct CMUnitTest tests[] = {
         TEST(whoever_connects_is_handed_to_mhd),
+        TEST(only_so_many_are_accepted_in_a_turn),
+        TEST(whom_mhd_closes_at_once_is_forgotten_once),
         TEST(whom_mhd_does_not_take_is_forgotten),
         TEST(at_the_limit_the_oldest_makes_room),
         TEST(but_not_one_that_has_only_just_come),

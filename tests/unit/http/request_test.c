@@ -129,6 +129,9 @@ static void a_body_is_not_waited_for(void **unused)
     (void)ANSWERED(
         1, 405, .url = "/live", .method = "POST", .values = {HEADER("Content-Length", "5")});
     (void)ANSWERED(1, 404, .url = "/none", .values = {HEADER("Content-Length", "5")});
+    /* Nor is leave given to send one. */
+    (void)ANSWERED(1, 503, .url = "/live", .values = {HEADER("Expect", "100-continue")});
+    (void)ANSWERED(2, 503, .url = "/live", .values = {HEADER("Expected", "100-continue")});
     /* None is announced. */
     (void)ANSWERED(2, 503, .url = "/live", .values = {HEADER("Content-Length", "0")});
     (void)ANSWERED(2, 503, .url = "/live", .values = {HEADER("Content-Length", "000")});
