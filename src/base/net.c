@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define DEFER_ACCEPT_S 3
-#define BACKLOG        1024 /* the kernel cuts it to net.core.somaxconn */
+#define BACKLOG        4096 /* the kernel cuts it to net.core.somaxconn */
 
 /* Reads decimal digits up to the end of the string.  Returns: -1 if it is no port. */
 static int parse_port(const char *s)
