@@ -2,7 +2,8 @@
  * MHD's daemon as the test plays it: it takes connections, and closes them when it is told to.
  *
  * For unit tests, which have the insides in reach; they wrap MHD_start_daemon, MHD_stop_daemon,
- * MHD_get_daemon_info, MHD_add_connection, MHD_run, MHD_get_timeout and MHD_resume_connection.
+ * MHD_get_daemon_info, MHD_get_connection_info, MHD_add_connection, MHD_run, MHD_get_timeout and
+ * MHD_resume_connection.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -22,7 +23,9 @@
 struct MHD_Connection {
     int fd; /* -1: closed */
     void *context;
+    bool begun; /* the server was told so */
     bool suspended;
+    union MHD_ConnectionInfo info;
 };
 
 struct MHD_Daemon {
@@ -32,6 +35,7 @@ struct MHD_Daemon {
     MHD_LogCallback log;
     void *log_arg;
     unsigned limit, timeout_s;
+    int strictness;
     size_t pool_bytes;
     size_t (*unescape)(void *arg, struct MHD_Connection *connection, char *s);
     MHD_NotifyConnectionCallback notify;
@@ -48,6 +52,7 @@ struct MHD_Daemon {
 
 static struct MHD_Daemon mhd;
 static int mhd_start_error;     /* not 0: it does not start */
+static bool mhd_begins_late;    /* with a connection when it runs, as 1.0 does */
 static bool mhd_closes;         /* it takes a connection, closes it, and says that it took none */
 static bool mhd_refuses;        /* it takes no connection */
 static bool mhd_has_timeout;    /* it wants to be run in time */
@@ -59,6 +64,8 @@ struct MHD_Daemon *__wrap_MHD_start_daemon(unsigned flags, uint16_t port,
 void __wrap_MHD_stop_daemon(struct MHD_Daemon *daemon);
 const union MHD_DaemonInfo *__wrap_MHD_get_daemon_info(
     struct MHD_Daemon *daemon, enum MHD_DaemonInfoType type, ...);
+const union MHD_ConnectionInfo *__wrap_MHD_get_connection_info(
+    struct MHD_Connection *connection, enum MHD_ConnectionInfoType type, ...);
 enum MHD_Result __wrap_MHD_add_connection(
     struct MHD_Daemon *daemon, int fd, const struct sockaddr *address, socklen_t length);
 enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon);
@@ -80,6 +87,9 @@ static inline void mhd_read_options(va_list options)
             break;
         case MHD_OPTION_CONNECTION_LIMIT:
             mhd.limit = va_arg(options, unsigned);
+            break;
+        case MHD_OPTION_STRICT_FOR_CLIENT:
+            mhd.strictness = va_arg(options, int);
             break;
         case MHD_OPTION_CONNECTION_TIMEOUT:
             mhd.timeout_s = va_arg(options, unsigned);
@@ -132,6 +142,14 @@ struct MHD_Daemon *__wrap_MHD_start_daemon(unsigned flags, uint16_t port,
     return &mhd;
 }
 
+static inline void mhd_begin(struct MHD_Connection *c)
+{
+    if (c->fd < 0 || c->begun)
+        return;
+    c->begun = true;
+    mhd.notify(mhd.notify_arg, c, &c->context, MHD_CONNECTION_NOTIFY_STARTED);
+}
+
 static inline void mhd_close(struct MHD_Connection *c)
 {
     if (c->fd < 0)
@@ -163,6 +181,14 @@ const union MHD_DaemonInfo *__wrap_MHD_get_daemon_info(
     return &daemon->info;
 }
 
+const union MHD_ConnectionInfo *__wrap_MHD_get_connection_info(
+    struct MHD_Connection *connection, enum MHD_ConnectionInfoType type, ...)
+{
+    assert_int_equal(type, MHD_CONNECTION_INFO_CONNECTION_FD);
+    connection->info.connect_fd = connection->fd;
+    return &connection->info;
+}
+
 enum MHD_Result __wrap_MHD_add_connection(
     struct MHD_Daemon *daemon, int fd, const struct sockaddr *address, socklen_t length)
 {
@@ -177,7 +203,9 @@ enum MHD_Result __wrap_MHD_add_connection(
     assert_true(daemon->count < DAEMON_CONNECTIONS);
     daemon->count++;
     c->fd = fd;
-    daemon->notify(daemon->notify_arg, c, &c->context, MHD_CONNECTION_NOTIFY_STARTED);
+    if (mhd_begins_late)
+        return MHD_YES;
+    mhd_begin(c);
     if (!mhd_closes)
         return MHD_YES;
     mhd_close(c);
@@ -185,15 +213,17 @@ enum MHD_Result __wrap_MHD_add_connection(
     return MHD_NO;
 }
 
-/* Closes what was shut down, and does nothing else. */
+/* Begins with what has come, closes what was shut down, and does nothing else. */
 enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon)
 {
     size_t i;
 
     daemon->runs++;
     for (i = 0; i < daemon->count; i++) {
-        struct health__connection *c = daemon->connections[i].context;
+        struct health__connection *c;
 
+        mhd_begin(&daemon->connections[i]);
+        c = daemon->connections[i].context;
         if (c != NULL && c->phase == HEALTH__LEAVING)
             mhd_close(&daemon->connections[i]);
     }

@@ -5,8 +5,8 @@
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 /* wrap: MHD_start_daemon MHD_stop_daemon MHD_get_daemon_info MHD_add_connection MHD_run */
-/* wrap: MHD_get_timeout MHD_resume_connection MHD_create_response_from_buffer */
-/* wrap: clock_gettime epoll_ctl calloc */
+/* wrap: MHD_get_timeout MHD_resume_connection MHD_get_connection_info */
+/* wrap: MHD_create_response_from_buffer clock_gettime epoll_ctl calloc */
 #include "http/http.h"
 
 #include <errno.h>
@@ -116,6 +116,8 @@ static void it_listens_and_starts_mhd_as_it_has_to_be(void **unused)
     assert_true(mhd.logger_first);
     assert_int_equal(mhd.limit, LIMIT + HEALTH__CONNECTIONS_MARGIN);
     assert_int_equal(mhd.timeout_s, 0);
+    /* A request without Host is a request. */
+    assert_int_equal(mhd.strictness, MHD_VERSION >= 0x01000000 ? -1 : 0);
     assert_int_equal(mhd.pool_bytes, 4096);
     assert_ptr_equal(mhd.notify_arg, &http);
     assert_true(mhd.has_completed);
