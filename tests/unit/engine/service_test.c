@@ -187,7 +187,7 @@ static void without_memory_nothing_is_added(void **unused)
 
 static void many_are_found_again(void **unused)
 {
-    char name[16];
+    char name[32];
     int i;
 
     (void)unused;
