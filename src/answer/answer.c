@@ -119,7 +119,8 @@ static void render_check(struct health__answers *a, const struct health__request
     }
     if (request->details && item.status != HEALTH_PASS &&
         health__reason(reason, &check->state, &check->policy, words != NULL ? words->reason : NULL,
-            atomic_load_explicit(&check->tid, memory_order_relaxed) != 0, a->wall_offset_ms) > 0)
+            atomic_load_explicit(&check->job.tid, memory_order_relaxed) != 0,
+            a->wall_offset_ms) > 0)
         item.output = reason;
     health__document_add(to, &item, first);
 }

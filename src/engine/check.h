@@ -29,6 +29,7 @@
 #include "base/timers.h"
 #include "core/registry.h"
 #include "core/state.h"
+#include "engine/pool.h"
 #include "engine/words.h"
 
 /* The service's side of a heartbeat. */
@@ -39,18 +40,6 @@ struct health_heartbeat {
 /* What stands in a check's mail. */
 enum { HEALTH__MAIL_ADDED = 1, HEALTH__MAIL_REPORTED = 2, HEALTH__MAIL_REMOVED = 4 };
 
-/* What the pool has of a check. */
-enum health__job {
-    HEALTH__JOB_NONE,
-    HEALTH__JOB_QUEUED, /* a run, not begun */
-    HEALTH__JOB_BEGUN,
-    HEALTH__JOB_ENDED,
-    HEALTH__JOB_CANCELLED, /* taken back before it was begun */
-    HEALTH__JOB_RELEASE,   /* the release, not begun */
-    HEALTH__JOB_RELEASING,
-    HEALTH__JOB_RELEASED
-};
-
 struct health__check {
     /* Set before it is added, and only read from then on. */
     struct health__policy policy;
@@ -60,7 +49,6 @@ struct health__check {
 
     /* Anyone's. */
     struct health_heartbeat heartbeat;
-    atomic_int tid; /* of the worker that runs it; 0: the run is not begun */
 
     /* Guarded by the instance's mutex. */
     struct health__entry entry; /* its name is `name` */
@@ -81,15 +69,11 @@ struct health__check {
     uint64_t seq;                /* of the run in progress */
     int64_t duration_us;         /* of the last run; negative: none */
     bool gone;                   /* not in `checks` any more */
+    bool releasing;              /* handed to the pool to be released */
 
-    /* Guarded by the pool's mutex; the outcome is the worker's until the run is in `done`. */
-    struct health__link job_link; /* in `queue` or `done` */
-    enum health__job job;
-    bool removed; /* no run is begun any more */
-    bool overdue; /* the run does not count as one of the `limit` */
-    int outcome;  /* what the callback returned */
-    bool *watch;  /* set when the run has ended: of whoever waits for it in health_remove() */
-    int64_t queued_at;
+    /* A run or the release; the outcome is the worker's until it has ended. */
+    struct health__job job;
+    int outcome;        /* what the callback returned */
     int64_t outcome_us; /* how long it took */
     struct health__words *outcome_words;
 

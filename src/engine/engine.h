@@ -31,7 +31,7 @@
 #include "base/timers.h"
 #include "core/registry.h"
 #include "engine/check.h"
-#include "engine/gates.h"
+#include "core/gates.h"
 #include "engine/pool.h"
 
 /* The probes, as bits and as numbers. */

@@ -5,6 +5,8 @@
  */
 #include "engine/runs.h"
 
+#include "base/clock.h"
+
 /* ---- What changes, and for which probes ---- */
 
 /* Whether a list of what is not passing leaves the check out. */
@@ -83,6 +85,27 @@ int64_t health__engine_settle(struct health__engine *e, struct health__check *ch
 
 /* ---- Begin ---- */
 
+static struct health__check *check_of(struct health__job *job)
+{
+    return health__container(job, struct health__check, job);
+}
+
+/* On a worker: calls the callback. */
+static void call(struct health__job *job)
+{
+    struct health__check *check = check_of(job);
+    struct health_result result;
+    int64_t begun_us;
+
+    health__result_init(&result, job->queued_at + check->policy.timeout_ms);
+    begun_us = health__now_us();
+    check->outcome = (int)check->fn(&result, check->arg);
+    check->outcome_us = health__now_us() - begun_us;
+    check->outcome_words = health__words_keep(&result);
+}
+
+static void run_ended(struct health__job *job, void *arg);
+
 void health__runs_queue(struct health__engine *e, struct health__check *check)
 {
     bool was_passing = health__check_passing(check);
@@ -94,8 +117,10 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
     if (check->policy.kind == HEALTH__ON_DEMAND)
         health__list_append(&e->runs, &check->run);
     health__timer_set(&e->timers, &check->timer, e->now + check->policy.timeout_ms);
+    check->job.call = call;
+    check->job.ended = run_ended;
     e->jobs++;
-    health__pool_run(&e->pool, check, e->now);
+    health__pool_queue(&e->pool, &check->job, e->now);
 }
 
 /* The interval, give or take a tenth, so that what was started together does not stay together. */
@@ -151,7 +176,7 @@ static void overdue(struct health__engine *e, struct health__check *check)
             &e->timers, &check->timer, health__state_until(&check->state, &check->policy));
         return;
     }
-    health__pool_overdue(&e->pool, check);
+    health__pool_overdue(&e->pool, &check->job);
     health__runs_let_go(e, check);
 }
 
@@ -200,52 +225,32 @@ static void finish(struct health__engine *e, struct health__check *check)
     schedule(e, check, queued_at);
 }
 
-static void die(struct health__engine *e, struct health__check *check)
+static void run_ended(struct health__job *job, void *arg)
 {
+    struct health__check *check = check_of(job);
+    struct health__engine *e = arg;
+
     health__timer_clear(&e->timers, &check->timer);
-    health__list_remove(&check->link);
-    health__list_append(&e->dead, &check->link);
-}
-
-/* The pool gives the check back. */
-static void end(struct health__engine *e, struct health__check *check)
-{
-    enum health__job job = check->job;
-
-    check->job = HEALTH__JOB_NONE;
-    if (job == HEALTH__JOB_RELEASED) {
-        health__list_remove(&check->link);
-        health__check_free(check);
-        return;
-    }
-    if (job == HEALTH__JOB_ENDED || job == HEALTH__JOB_CANCELLED) {
-        health__timer_clear(&e->timers, &check->timer);
-        if (job == HEALTH__JOB_ENDED)
-            finish(e, check);
-        else
-            health__state_cancel(&check->state);
-        health__runs_let_go(e, check);
-    }
-    /* Its run has ended, or the pool stopped before it was released. */
+    if (job->state == HEALTH__JOB_ENDED)
+        finish(e, check);
+    else
+        health__state_cancel(&check->state);
+    job->state = HEALTH__JOB_NONE;
+    health__runs_let_go(e, check);
     if (check->gone)
-        die(e, check);
+        health__checks_die(e, check);
 }
 
 void health__runs_collect(struct health__engine *e)
 {
-    struct health__link done, *link;
+    bool begun_late;
     unsigned i;
 
-    health__list_init(&done);
+    e->jobs -= health__pool_collect(&e->pool, e, &begun_late);
     /* A run that is begun late has another reason for being late. */
-    if (health__pool_collect(&e->pool, &done))
-        for (i = 0; i < HEALTH__PROBES; i++) {
-            e->results[i]++;
-            e->troubles[i]++;
-        }
-    while ((link = health__list_take(&done)) != NULL) {
-        e->jobs--;
-        end(e, health__container(link, struct health__check, job_link));
+    for (i = 0; begun_late && i < HEALTH__PROBES; i++) {
+        e->results[i]++;
+        e->troubles[i]++;
     }
 }
 
@@ -253,11 +258,11 @@ void health__runs_collect(struct health__engine *e)
 static void forget(struct health__check *check)
 {
     health__state_cancel(&check->state);
-    check->job = HEALTH__JOB_NONE;
+    check->job.state = HEALTH__JOB_NONE;
+    check->job.link = (struct health__link){NULL, NULL};
+    check->job.watch = NULL;
     check->timer = (struct health__timer){0};
     check->run = (struct health__link){NULL, NULL};
-    check->job_link = (struct health__link){NULL, NULL};
-    check->watch = NULL;
     health__list_init(&check->waiters);
 }
 
@@ -273,12 +278,13 @@ void health__runs_forget(struct health__engine *e)
         forget(HEALTH__LISTED(link));
     health__list_each (link, rest, &e->leaving) {
         struct health__check *check = HEALTH__LISTED(link);
-        bool releasing = check->job == HEALTH__JOB_RELEASING;
+        bool begun = check->releasing && check->job.state == HEALTH__JOB_BEGUN;
 
         forget(check);
+        check->releasing = false;
         health__list_remove(link);
         /* How far the release has got, nobody knows: it is not called again. */
-        if (!releasing)
+        if (!begun)
             health__list_append(&e->dead, link);
     }
 }

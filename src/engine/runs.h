@@ -25,7 +25,7 @@ void health__runs_queue(struct health__engine *e, struct health__check *check);
 /* Starts the runs of periodic checks that are due, and gives up on those that are overdue. */
 void health__runs_tick(struct health__engine *e);
 
-/* Judges the runs that have ended, and frees the checks whose release has. */
+/* Takes back what the pool has done with: judges runs, frees what is released. */
 void health__runs_collect(struct health__engine *e);
 
 /* The process stood still from `asleep_at` until now. */
@@ -60,6 +60,9 @@ void health__mail_read(struct health__engine *e);
 
 /* The same with the mutex held. */
 void health__mail_read_locked(struct health__engine *e);
+
+/* The check, gone and with no run in progress, is dead. */
+void health__checks_die(struct health__engine *e, struct health__check *check);
 
 /* Hands the dead checks to the workers to be released. */
 void health__mail_bury(struct health__engine *e);

@@ -114,7 +114,7 @@ int health__engine_remove(struct health__engine *e, const char *name)
 {
     struct health__link dead;
     struct health__check *check;
-    int64_t overdue_at = HEALTH__NOT_YET;
+    int64_t queued_at = HEALTH__NOT_YET, timeout_ms = 0;
     bool wait = !health__thread_is_ours(), ended = false;
 
     health__list_init(&dead);
@@ -122,7 +122,8 @@ int health__engine_remove(struct health__engine *e, const char *name)
     check = look_up(e, name);
     if (check != NULL) {
         health__registry_remove(&e->registry, &check->entry);
-        overdue_at = health__pool_remove(&e->pool, check, wait ? &ended : NULL);
+        timeout_ms = check->policy.timeout_ms;
+        queued_at = health__pool_remove(&e->pool, &check->job, wait ? &ended : NULL);
         send_mail(e, check, HEALTH__MAIL_REMOVED);
         if (health__engine_loop_runs(e)) {
             health__loop_wake(e);
@@ -137,9 +138,9 @@ int health__engine_remove(struct health__engine *e, const char *name)
     if (check == NULL)
         return HEALTH_ENOENT;
     health__checks_release(&dead);
-    if (overdue_at == HEALTH__NOT_YET)
+    if (queued_at == HEALTH__NOT_YET)
         return 0;
-    if (wait && health__pool_watch(&e->pool, check, &ended, overdue_at))
+    if (wait && health__pool_watch(&e->pool, &check->job, &ended, queued_at + timeout_ms))
         return 0;
     return health__engine_still_running(name);
 }
