@@ -27,6 +27,7 @@
 
 #include "base/list.h"
 #include "base/timers.h"
+#include "core/reason.h"
 #include "core/registry.h"
 #include "core/state.h"
 #include "engine/pool.h"
@@ -68,6 +69,9 @@ struct health__check {
     struct health__link missed;  /* in the engine's `missed` while a heartbeat fails */
     uint64_t seq;                /* of the run in progress */
     int64_t duration_us;         /* of the last run; negative: none */
+    struct health__link changed; /* in the engine's `changed` while the observer has not seen it */
+    enum health_status told;     /* the observer's: the status that it last told of */
+    unsigned char counted[2];    /* as what it stands in the tallies, see there; 0: not */
     bool gone;                   /* not in `checks` any more */
     bool releasing;              /* handed to the pool to be released */
 
@@ -83,6 +87,10 @@ struct health__check {
 /* Makes a check that nobody knows yet, added at `now`.  Returns: NULL without memory. */
 struct health__check *health__check_new(
     const char *name, const struct health__policy *policy, int64_t now);
+
+/* Why the check is not passing: see health__reason(). */
+size_t health__check_reason(
+    char to[HEALTH__REASON_BYTES], const struct health__check *check, int64_t wall_offset_ms);
 
 /* Frees the check, which nobody must know any more. */
 void health__check_free(struct health__check *check);

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -74,6 +75,10 @@ err0:
 
 static void close_poller(struct health__engine *e)
 {
+    /* Whoever sets a gate, in a signal handler perhaps, may be about to wake the loop. */
+    atomic_store(&e->observed, false);
+    while (atomic_load(&e->wakers) > 0)
+        (void)sched_yield();
     health__fd_close(&e->wake_send);
     health__fd_close(&e->wake_receive);
     health__poller_close(&e->poller);
@@ -96,6 +101,7 @@ static int start(struct health__engine *e, const char *listen)
     atomic_store(&e->stopping, false);
     health__mail_read_locked(e);
     health__runs_begin(e);
+    e->observer->begin(e->observer, e->now);
     cause = health__thread_start(&e->thread, "health", LOOP_STACK_BYTES, health__loop, e);
     if (cause != 0) {
         error = health__fail_errno(HEALTH_ESYSTEM, cause, "no thread to answer on");
@@ -105,6 +111,7 @@ static int start(struct health__engine *e, const char *listen)
     return 0;
 
 err2:
+    e->observer->end(e->observer);
     e->server->stop(e->server);
     health__runs_forget(e);
 err1:
@@ -156,6 +163,7 @@ static void become_stopped(struct health__engine *e, struct health__link *ret_de
     health__mail_read_locked(e);
     health__runs_forget(e);
     health__mail_exhume(e, ret_dead);
+    e->observer->end(e->observer);
     close_poller(e);
     health__gates_set(e->gates, HEALTH__DRAINING, false);
     e->life = HEALTH__STOPPED;
@@ -228,6 +236,17 @@ bool health__engine_is_started(struct health__engine *e)
     return started;
 }
 
+/* ---- Gates ---- */
+
+void health__engine_set_gate(struct health__engine *e, unsigned bit, bool on)
+{
+    health__gates_set(e->gates, bit, on);
+    (void)atomic_fetch_add(&e->wakers, 1);
+    if (atomic_load(&e->observed))
+        health__loop_wake(e);
+    (void)atomic_fetch_sub(&e->wakers, 1);
+}
+
 /* ---- fork() ---- */
 
 static struct health__engine *engine_of(struct health__fork_part *part)
@@ -262,6 +281,10 @@ static void in_child(struct health__fork_part *part)
         if (health__engine_loop_runs(e))
             e->server->forget(e->server);
         health__runs_forget(e);
+        e->observer->forget(e->observer);
+        health__list_init(&e->errands);
+        atomic_store(&e->has_errands, false);
+        atomic_store(&e->wakers, 0);
         close_poller(e);
         e->life = HEALTH__STOPPED;
     }
@@ -311,16 +334,21 @@ static void abandoned(void *arg)
 }
 
 int health__engine_init(struct health__engine *e, struct health__gates *gates,
-    struct health__server *server, int64_t response_ms, unsigned workers)
+    struct health__server *server, struct health__observer *observer, int64_t response_ms,
+    unsigned workers)
 {
     int cause;
 
     e->response_ms = response_ms;
     e->gates = gates;
     e->server = server;
+    e->observer = observer;
+    e->settle_at = HEALTH__NEVER;
     e->life = HEALTH__STOPPED;
     e->poller.fd = e->wake_send.fd = e->wake_receive.fd = -1;
     health__list_init(&e->mail);
+    health__list_init(&e->errands);
+    health__list_init(&e->changed);
     health__list_init(&e->checks);
     health__list_init(&e->leaving);
     health__list_init(&e->dead);

@@ -61,6 +61,38 @@ struct health__server {
     void (*forget)(struct health__server *server);
 };
 
+/* Who is told of changes, on the loop; see engine.h's `observed`. */
+struct health__observer {
+    /* Called in each turn, when all is known that there is to know in it.  Returns: when to be
+     * called again at the latest. */
+    int64_t (*turn)(struct health__observer *observer, int64_t now);
+
+    /* Whether it has nothing to tell. */
+    bool (*idle)(struct health__observer *observer);
+
+    /* The engine is being started, or its loop has ended: nobody else calls meanwhile. */
+    void (*begin)(struct health__observer *observer, int64_t now);
+    void (*end)(struct health__observer *observer);
+
+    /* In the child of a fork. */
+    void (*forget)(struct health__observer *observer);
+};
+
+/* How many of a probe's checks fail, and how many warn. */
+struct health__tally {
+    size_t fails;
+    size_t warns;
+};
+
+/* Something to be done on the loop for a thread that waits for it.  Its memory is that thread's. */
+struct health__errand {
+    /* Returns: whether it is done; if not, health__errand_done() says so later. */
+    bool (*run)(struct health__errand *errand);
+    struct health__link link; /* in the engine's `errands` */
+    bool done;
+    bool refused; /* the loop has ended */
+};
+
 /* What a request is about. */
 struct health__question {
     unsigned probes;      /* the checks of any of these; HEALTH_ALL: all checks */
@@ -91,18 +123,20 @@ struct health__engine {
     int64_t response_ms;
     struct health__gates *gates;
     struct health__server *server;
+    struct health__observer *observer;
     void (*gone)(void *arg); /* see health__engine_free() */
     void *gone_arg;
 
     pthread_mutex_t turn;
     pthread_mutex_t mutex;
-    pthread_cond_t ended; /* the loop has */
+    pthread_cond_t ended; /* the loop has, or an errand */
 
     /* Guarded by the mutex. */
     enum health__life life;
     bool loop_ended;
     struct health__registry registry;
     struct health__link mail; /* of checks, by `mail` */
+    struct health__link errands;
     struct health__fd
         wake_send; /* the end to wake the loop by; open while a thread of ours lives */
     pthread_t thread;
@@ -110,6 +144,9 @@ struct health__engine {
 
     /* Hints from any thread, without a lock. */
     atomic_bool has_mail;
+    atomic_bool has_errands;
+    atomic_bool observed; /* changes, also those that time alone makes, are to be seen at once */
+    atomic_uint wakers;   /* gates being set, whose caller is about to wake the loop */
     atomic_bool stopping;
     atomic_bool woken; /* what was sent has not been received */
 
@@ -133,6 +170,11 @@ struct health__engine {
                                             those in progress aside */
     uint64_t results[HEALTH__PROBES];    /* counts what changes a list of all its checks */
     uint64_t troubles[HEALTH__PROBES];   /* counts what changes a list of those not passing */
+    struct health__tally tallies[HEALTH__PROBES];         /* as /ready counts: pending is a fail */
+    struct health__tally lenient_tallies[HEALTH__PROBES]; /* as /live counts: pending is a pass */
+    struct health__link
+        changed;       /* checks that the observer is to look at, the oldest change first */
+    int64_t settle_at; /* while observed: when time alone may change something */
 
     struct health__pool pool;
     struct health__fork_part fork;
@@ -142,7 +184,8 @@ struct health__engine {
 
 /* `workers`, `response_ms`: their options, defaults put in.  Returns: 0 or a HEALTH_E…. */
 int health__engine_init(struct health__engine *e, struct health__gates *gates,
-    struct health__server *server, int64_t response_ms, unsigned workers);
+    struct health__server *server, struct health__observer *observer, int64_t response_ms,
+    unsigned workers);
 
 /*
  * Stops, and frees the checks.  Then, on this thread or on the worker whose callback returns last,
@@ -165,7 +208,27 @@ int health__engine_report(struct health__engine *e, const char *name, enum healt
 /* Whether it is started, so that what the server says of its listeners holds. */
 bool health__engine_is_started(struct health__engine *e);
 
+/*
+ * Has the errand run on the loop, or, where no loop runs and `stopped_too`, here and now, and waits
+ * until it is done.  On the loop itself it must not be called.
+ *
+ * Returns: 0, or HEALTH_ESTOPPED.
+ */
+int health__engine_do(struct health__engine *e, struct health__errand *errand, bool stopped_too);
+
+/* Sets a gate, and wakes the loop if it is observed.  Async-signal-safe. */
+void health__engine_set_gate(struct health__engine *e, unsigned bit, bool on);
+
 /* ---- The loop ---- */
+
+/* The errand that was begun is done. */
+void health__errand_done(struct health__engine *e, struct health__errand *errand);
+
+/* Whether changes are to be seen at once; the observer looks at every check then. */
+void health__engine_observe(struct health__engine *e, bool observed);
+
+/* Queues a job of the observer's. */
+void health__engine_queue(struct health__engine *e, struct health__job *job);
 
 /*
  * A request has come: reads the mail and the beats, and starts the runs that it needs.

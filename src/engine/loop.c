@@ -53,7 +53,14 @@ static int64_t turn(struct health__engine *e)
     health__mail_read(e);
     health__runs_tick(e);
     health__runs_answer(e, false);
+    health__errands_run(e);
     next = e->server->run(e->server, e->now);
+    if (atomic_load_explicit(&e->observed, memory_order_relaxed)) {
+        health__runs_settle(e);
+        at = e->observer->turn(e->observer, e->now);
+        at = e->settle_at < at ? e->settle_at : at;
+        next = at < next ? at : next;
+    }
     if (!health__list_empty(&e->dead))
         health__mail_bury(e);
     if (e->jobs > 0) {
@@ -78,7 +85,8 @@ static void finish(struct health__engine *e)
         int64_t next;
 
         health__runs_answer(e, true);
-        drained = e->server->drain(e->server) || e->now >= e->stop_by;
+        drained = e->server->drain(e->server) && e->observer->idle(e->observer);
+        drained |= e->now >= e->stop_by;
         next = turn(e);
         if (!drained)
             wait(e, next < e->stop_by ? next : e->stop_by);
@@ -99,6 +107,7 @@ void *health__loop(void *arg)
 
     (void)pthread_mutex_lock(&e->mutex);
     e->loop_ended = true;
+    health__errands_refuse(e);
     (void)pthread_cond_broadcast(&e->ended);
     (void)pthread_mutex_unlock(&e->mutex);
     return NULL;

@@ -15,9 +15,52 @@ bool health__check_passing(const struct health__check *check)
     return health__state_verdict(&check->state, &check->policy).strict == HEALTH_PASS;
 }
 
-/* Something that is shown of the check has changed. */
-void health__runs_note(
-    struct health__engine *e, const struct health__check *check, bool was_passing)
+/* Adds `by` to what stands for checks of this status; 0 is none. */
+static void tally(struct health__tally *t, unsigned counted, size_t by)
+{
+    if (counted == 1 + HEALTH_FAIL)
+        t->fails += by;
+    else if (counted == 1 + HEALTH_WARN)
+        t->warns += by;
+}
+
+/* Counts the check as what it is now. */
+static void recount(struct health__engine *e, struct health__check *check)
+{
+    struct health__verdict v = health__state_verdict(&check->state, &check->policy);
+    unsigned char strict = check->gone ? 0 : (unsigned char)(1 + v.strict);
+    unsigned char lenient = check->gone ? 0 : (unsigned char)(1 + v.status);
+    unsigned i;
+
+    for (i = 0; i < HEALTH__PROBES; i++) {
+        if (!((check->policy.probes | HEALTH_ALL) >> i & 1))
+            continue;
+        tally(&e->tallies[i], check->counted[0], (size_t)-1);
+        tally(&e->tallies[i], strict, 1);
+        tally(&e->lenient_tallies[i], check->counted[1], (size_t)-1);
+        tally(&e->lenient_tallies[i], lenient, 1);
+    }
+    check->counted[0] = strict;
+    check->counted[1] = lenient;
+}
+
+/* The observer is to look at the check, unless it is gone. */
+static void show(struct health__engine *e, struct health__check *check)
+{
+    int64_t until = health__state_until(&check->state, &check->policy);
+
+    if (check->gone) {
+        health__list_remove(&check->changed);
+        return;
+    }
+    if (!health__list_linked(&check->changed))
+        health__list_append(&e->changed, &check->changed);
+    if (check->state.heard_at == HEALTH__NEVER)
+        until = e->now + check->policy.max_age_ms + 1;
+    e->settle_at = until < e->settle_at ? until : e->settle_at;
+}
+
+void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing)
 {
     bool trouble = !was_passing || !health__check_passing(check);
     unsigned i;
@@ -27,6 +70,9 @@ void health__runs_note(
             e->results[i]++;
             e->troubles[i] += trouble;
         }
+    recount(e, check);
+    if (atomic_load_explicit(&e->observed, memory_order_relaxed))
+        show(e, check);
 }
 
 /* From `at` on the check may have to be run. */
@@ -81,6 +127,40 @@ int64_t health__engine_settle(struct health__engine *e, struct health__check *ch
     else if (!missed)
         health__list_remove(&check->missed);
     return settled_until(e, check);
+}
+
+void health__runs_settle(struct health__engine *e)
+{
+    struct health__link *link, *rest;
+
+    if (e->now < e->settle_at)
+        return;
+    e->settle_at = HEALTH__NEVER;
+    health__list_each (link, rest, &e->checks) {
+        int64_t until = health__engine_settle(e, HEALTH__LISTED(link));
+
+        e->settle_at = until < e->settle_at ? until : e->settle_at;
+    }
+}
+
+void health__engine_observe(struct health__engine *e, bool observed)
+{
+    struct health__link *link, *rest;
+
+    atomic_store(&e->observed, observed);
+    e->settle_at = observed ? HEALTH__NOT_YET : HEALTH__NEVER;
+    health__list_each (link, rest, &e->checks) {
+        if (observed)
+            show(e, HEALTH__LISTED(link));
+        else
+            health__list_remove(&HEALTH__LISTED(link)->changed);
+    }
+}
+
+void health__engine_queue(struct health__engine *e, struct health__job *job)
+{
+    e->jobs++;
+    health__pool_queue(&e->pool, job, e->now);
 }
 
 /* ---- Begin ---- */

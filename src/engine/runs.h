@@ -38,8 +38,18 @@ void health__runs_forget(struct health__engine *e);
 bool health__check_passing(const struct health__check *check);
 
 /* Something that is shown of the check has changed. */
-void health__runs_note(
-    struct health__engine *e, const struct health__check *check, bool was_passing);
+void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing);
+
+/* While observed: folds in what time alone has done, if that may be anything. */
+void health__runs_settle(struct health__engine *e);
+
+/* ---- errands.c: what other threads have done on the loop ---- */
+
+/* Runs the errands there are. */
+void health__errands_run(struct health__engine *e);
+
+/* With the mutex held, the loop having ended: refuses them. */
+void health__errands_refuse(struct health__engine *e);
 
 /* From `at` on the check may have to be run. */
 void health__runs_wanted_from(

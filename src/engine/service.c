@@ -42,7 +42,8 @@ static int add(struct health__engine *e, struct health__check *check)
         health__registry_add(&e->registry, &check->entry);
         send_mail(e, check, HEALTH__MAIL_ADDED);
         /* The others are looked at when a request comes. */
-        if (check->policy.kind == HEALTH__PERIODIC && e->life == HEALTH__STARTED)
+        if (e->life == HEALTH__STARTED &&
+            (check->policy.kind == HEALTH__PERIODIC || atomic_load(&e->observed)))
             health__loop_wake(e);
     } else {
         error = health__fail(
@@ -167,6 +168,8 @@ int health__engine_report(struct health__engine *e, const char *name, enum healt
         check->reported_words = words;
         words = before;
         send_mail(e, check, HEALTH__MAIL_REPORTED);
+        if (e->life == HEALTH__STARTED && atomic_load(&e->observed))
+            health__loop_wake(e);
     }
     (void)pthread_mutex_unlock(&e->mutex);
     health__words_free(words);
