@@ -97,7 +97,7 @@ static int start(struct health__engine *e, const char *listen)
         goto err1;
 
     e->now = health__now_ms();
-    e->loop_ended = false;
+    e->loop_ended = e->lost = false;
     atomic_store(&e->stopping, false);
     health__mail_read_locked(e);
     health__runs_begin(e);
@@ -142,17 +142,53 @@ int health__engine_start(struct health__engine *e, const char *listen)
     return error;
 }
 
+/* Leaves alone what the host has closed. */
+static void forget_server(struct health__engine *e, bool lost)
+{
+    e->server->forget(e->server, lost);
+    if (lost)
+        e->poller.fd = -1;
+}
+
+/*
+ * With the mutex held: the host has closed our descriptors, and the loop may sleep for ever in a
+ * set that has nothing in it any more.  It is left behind; should it wake, it ends without touching
+ * a thing.
+ */
+static void abandon_loop(struct health__engine *e)
+{
+    (void)pthread_mutex_unlock(&e->mutex);
+    (void)pthread_mutex_lock(&e->turn);
+    (void)pthread_mutex_lock(&e->mutex);
+    e->generation++;
+    e->leaked |= !e->loop_ended;
+    e->loop_ended = true;
+    health__errands_refuse(e);
+    (void)pthread_cond_broadcast(&e->ended);
+    e->now = health__now_ms();
+    health__runs_answer(e, true);
+    forget_server(e, true);
+    (void)pthread_mutex_unlock(&e->turn);
+    (void)pthread_detach(e->thread);
+}
+
 /* With the mutex held: ends the loop, for which the mutex is given up meanwhile. */
 static void stop_loop(struct health__engine *e, int64_t deadline)
 {
     e->stop_by = deadline;
     atomic_store_explicit(&e->stopping, true, memory_order_release);
+    if (!health__fd_is_ours(&e->wake_send)) {
+        abandon_loop(e);
+        return;
+    }
     health__loop_wake(e);
     while (!e->loop_ended)
         (void)health__cond_wait(&e->ended, &e->mutex, HEALTH__NEVER);
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_join(e->thread, NULL);
     (void)pthread_mutex_lock(&e->mutex);
+    if (e->lost)
+        forget_server(e, true);
 }
 
 /* With the mutex held, after the last thread of ours has ended. */
@@ -279,7 +315,7 @@ static void in_child(struct health__fork_part *part)
 
     if (e->life != HEALTH__STOPPED) {
         if (health__engine_loop_runs(e))
-            e->server->forget(e->server);
+            forget_server(e, !health__fd_is_ours(&e->wake_receive));
         health__runs_forget(e);
         e->observer->forget(e->observer);
         health__list_init(&e->errands);
@@ -314,6 +350,8 @@ static void destroy(struct health__engine *e)
         health__check_free(HEALTH__LISTED(link));
     health__registry_done(&e->registry);
     health__pool_done(&e->pool);
+    if (e->leaked)
+        return;
     (void)pthread_cond_destroy(&e->ended);
     (void)pthread_mutex_destroy(&e->mutex);
     (void)pthread_mutex_destroy(&e->turn);

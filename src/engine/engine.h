@@ -54,11 +54,15 @@ struct health__server {
     int64_t (*run)(struct health__server *server, int64_t now);
 
     /* The engine is stopping: takes no new request, and sends what is left to send.  Called before
-     * `run` in each turn from then on.  Returns: whether nothing is left. */
-    bool (*drain)(struct health__server *server);
+     * `run` in each turn from then on. */
+    void (*drain)(struct health__server *server);
 
-    /* In the child of a fork: closes the descriptors, and forgets the rest. */
-    void (*forget)(struct health__server *server);
+    /* Whether nothing is left to send. */
+    bool (*drained)(struct health__server *server);
+
+    /* Forgets what `start` has made.  In the child of a fork the descriptors are closed; where they
+     * are `lost`, the host has closed them, and their numbers may be its own. */
+    void (*forget)(struct health__server *server, bool lost);
 };
 
 /* Who is told of changes, on the loop; see engine.h's `observed`. */
@@ -134,6 +138,7 @@ struct health__engine {
     /* Guarded by the mutex. */
     enum health__life life;
     bool loop_ended;
+    bool leaked; /* a loop that cannot be woken is left, and needs this memory */
     struct health__registry registry;
     struct health__link mail; /* of checks, by `mail` */
     struct health__link errands;
@@ -166,6 +171,8 @@ struct health__engine {
     uint64_t seq;                 /* of the last run */
     uint64_t random;              /* state of the jitter */
     int64_t now;                  /* the time, as of the turn's beginning */
+    unsigned generation;          /* of the loop: one of another is to end */
+    bool lost;                    /* the host has closed our descriptors; the loop has ended */
     int64_t fresh_until[HEALTH__PROBES]; /* until then no on-demand check of the probe need be run,
                                             those in progress aside */
     uint64_t results[HEALTH__PROBES];    /* counts what changes a list of all its checks */

@@ -20,27 +20,43 @@ void health__loop_wake(struct health__engine *e)
         health__fd_wake(&e->wake_send);
 }
 
-/* Sleeps until something is ready or the deadline has come, and tells what is ready. */
-static void wait(struct health__engine *e, int64_t deadline)
+/*
+ * Sleeps until something is ready or the deadline has come, and tells what is ready.
+ *
+ * When the host has closed our descriptors there is nothing left to wait for, and their numbers may
+ * be its own by now.  The sockets among them are gone from the set, so that only time can end the
+ * sleep: that is when to look.
+ *
+ * Returns: false if this loop has come to its end.
+ */
+static bool wait(struct health__engine *e, unsigned generation, int64_t deadline)
 {
     int64_t asleep_at = e->now;
-    int ready;
+    struct health__ready found;
 
     if (deadline < e->now)
         deadline = e->now;
     (void)pthread_mutex_unlock(&e->turn);
     health__fork_yield();
-    ready = health__poller_wait(&e->poller, deadline, e->now);
+    health__poller_wait(&e->poller, deadline, e->now, &found);
     (void)pthread_mutex_lock(&e->turn);
+    if (e->generation != generation)
+        return false;
+    if (found.count == HEALTH__CLOSED ||
+        (found.count <= 0 && !health__fd_is_ours(&e->wake_receive))) {
+        e->lost = true;
+        return false;
+    }
 
     e->now = health__now_ms();
     if (deadline != HEALTH__NEVER && e->now > deadline + LATE_MS)
         asleep_at = deadline;
-    else if (ready >= 0)
+    else if (found.count != HEALTH__INTERRUPTED)
         asleep_at = HEALTH__NEVER;
     if (asleep_at != HEALTH__NEVER)
         health__runs_thaw(e, asleep_at);
-    health__poller_dispatch(&e->poller, ready);
+    health__poller_dispatch(&found);
+    return true;
 }
 
 /* Does what is to be done now.  Returns: when there is more to do. */
@@ -76,34 +92,43 @@ static int64_t turn(struct health__engine *e)
     return next;
 }
 
-/* The last turns: waiters are answered, and answers sent, while there is time. */
-static void finish(struct health__engine *e)
+/* The last turns: waiters are answered, answers sent and changes told of, while there is time.
+ * Returns: as wait(). */
+static bool finish(struct health__engine *e, unsigned generation)
 {
-    bool drained = false;
-
-    while (!drained) {
+    for (;;) {
         int64_t next;
 
         health__runs_answer(e, true);
-        drained = e->server->drain(e->server) && e->observer->idle(e->observer);
-        drained |= e->now >= e->stop_by;
+        e->server->drain(e->server);
         next = turn(e);
-        if (!drained)
-            wait(e, next < e->stop_by ? next : e->stop_by);
+        if ((e->server->drained(e->server) && e->observer->idle(e->observer)) ||
+            e->now >= e->stop_by)
+            break;
+        if (!wait(e, generation, next < e->stop_by ? next : e->stop_by))
+            return false;
     }
     e->server->stop(e->server);
+    return true;
 }
 
 void *health__loop(void *arg)
 {
     struct health__engine *e = arg;
+    unsigned generation;
+    bool goes_on = true, abandoned;
 
     (void)pthread_mutex_lock(&e->turn);
+    generation = e->generation;
     e->now = health__now_ms();
-    while (!atomic_load_explicit(&e->stopping, memory_order_acquire))
-        wait(e, turn(e));
-    finish(e);
+    while (goes_on && !atomic_load_explicit(&e->stopping, memory_order_acquire))
+        goes_on = wait(e, generation, turn(e));
+    if (goes_on)
+        (void)finish(e, generation);
+    abandoned = e->generation != generation;
     (void)pthread_mutex_unlock(&e->turn);
+    if (abandoned)
+        return NULL;
 
     (void)pthread_mutex_lock(&e->mutex);
     e->loop_ended = true;

@@ -138,6 +138,25 @@ static void resume_all(struct health__http *http)
     (void)MHD_run(http->daemon);
 }
 
+/* In the child of a fork(): MHD's memory is left alone, as it may be half changed. */
+static void forget(struct health__server *server, bool lost)
+{
+    struct health__http *http = http_of(server);
+    size_t i;
+
+    atomic_store(&http->port, 0);
+    health__listeners_forget(&http->listeners);
+    if (http->daemon == NULL)
+        return;
+    for (i = 0; i < http->connections.room && !lost; i++)
+        if (http->connections.all[i].phase != HEALTH__FREE)
+            (void)close(http->connections.all[i].fd);
+    if (!lost)
+        (void)close(http->ready.fd);
+    http->daemon = NULL;
+    memset(http->answers->kept, 0, sizeof(http->answers->kept));
+}
+
 static void stop(struct health__server *server)
 {
     struct health__http *http = http_of(server);
@@ -147,6 +166,11 @@ static void stop(struct health__server *server)
     if (http->daemon == NULL)
         return;
     http->draining = true;
+    /* MHD aborts if its descriptor is not there any more; better that it leaks. */
+    if (health__poller_change(http->poller, &http->ready, HEALTH__READABLE) != 0) {
+        forget(server, true);
+        return;
+    }
     resume_all(http);
     health__poller_remove(http->poller, &http->ready);
     MHD_stop_daemon(http->daemon);
@@ -154,24 +178,6 @@ static void stop(struct health__server *server)
     health__answers_clear(http->answers);
     health__replies_done(&http->replies);
     health__connections_done(&http->connections);
-}
-
-/* In the child of a fork(): MHD's memory is left alone, as it may be half changed. */
-static void forget(struct health__server *server)
-{
-    struct health__http *http = http_of(server);
-    size_t i;
-
-    atomic_store(&http->port, 0);
-    health__listeners_forget(&http->listeners);
-    if (http->daemon == NULL)
-        return;
-    for (i = 0; i < http->connections.room; i++)
-        if (http->connections.all[i].phase != HEALTH__FREE)
-            (void)close(http->connections.all[i].fd);
-    (void)close(http->ready.fd);
-    http->daemon = NULL;
-    memset(http->answers->kept, 0, sizeof(http->answers->kept));
 }
 
 /* ---- Each turn ---- */
@@ -255,13 +261,13 @@ static int64_t run(struct health__server *server, int64_t now)
     return http->due || health__listeners_ready(&http->listeners) ? now : next;
 }
 
-static bool drain(struct health__server *server)
+static void drain(struct health__server *server)
 {
     struct health__http *http = http_of(server);
     struct health__link *reading = &http->connections.phases[HEALTH__READING], *link, *rest;
 
     if (http->daemon == NULL)
-        return true;
+        return;
     if (!http->draining) {
         /* Whoever has come in time is served: what has arrived is read in this turn. */
         accept_some(http, http->engine->now);
@@ -272,13 +278,19 @@ static bool drain(struct health__server *server)
             health__connection_shut(
                 &http->connections, health__container(link, struct health__connection, in_phase));
     }
-    return http->connections.count == 0;
+}
+
+static bool drained(struct health__server *server)
+{
+    struct health__http *http = http_of(server);
+
+    return http->daemon == NULL || http->connections.count == 0;
 }
 
 void health__http_init(struct health__http *http, struct health__engine *engine,
     struct health__answers *answers, const char *listen, enum health_details details, size_t limit)
 {
-    http->server = (struct health__server){start, stop, run, drain, forget};
+    http->server = (struct health__server){start, stop, run, drain, drained, forget};
     http->engine = engine;
     http->answers = answers;
     http->listen = listen;
