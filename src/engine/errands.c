@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "engine/life.h"
 #include "engine/loop.h"
 #include "engine/runs.h"
 
@@ -59,7 +60,7 @@ int health__engine_do(struct health__engine *e, struct health__errand *errand, b
     errand->link = (struct health__link){NULL, NULL};
     errand->done = errand->refused = false;
     (void)pthread_mutex_lock(&e->mutex);
-    if (health__engine_loop_runs(e)) {
+    if (health__life_loop_runs(e)) {
         health__list_append(&e->errands, &errand->link);
         atomic_store_explicit(&e->has_errands, true, memory_order_release);
         health__loop_wake(e);

@@ -84,13 +84,4 @@ void health__mail_exhume(struct health__engine *e, struct health__link *ret_dead
  * code. */
 void health__checks_release(struct health__link *dead);
 
-/* ---- engine.c ---- */
-
-/* With the mutex held: whether the loop runs.  Where it does not, its work is done by whoever holds
- * the mutex. */
-bool health__engine_loop_runs(const struct health__engine *e);
-
-/* HEALTH_EBUSY, with its sentence. */
-int health__engine_still_running(const char *name);
-
 #endif

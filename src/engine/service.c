@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "core/policy.h"
 #include "engine/engine.h"
+#include "engine/life.h"
 #include "engine/loop.h"
 #include "engine/runs.h"
 
@@ -126,7 +127,7 @@ int health__engine_remove(struct health__engine *e, const char *name)
         timeout_ms = check->policy.timeout_ms;
         queued_at = health__pool_remove(&e->pool, &check->job, wait ? &ended : NULL);
         send_mail(e, check, HEALTH__MAIL_REMOVED);
-        if (health__engine_loop_runs(e)) {
+        if (health__life_loop_runs(e)) {
             health__loop_wake(e);
         } else {
             e->now = health__now_ms();
@@ -143,7 +144,7 @@ int health__engine_remove(struct health__engine *e, const char *name)
         return 0;
     if (wait && health__pool_watch(&e->pool, &check->job, &ended, queued_at + timeout_ms))
         return 0;
-    return health__engine_still_running(name);
+    return health__life_still_running(name);
 }
 
 int health__engine_report(struct health__engine *e, const char *name, enum health_status status,

@@ -25,6 +25,8 @@
 
 #define HEALTH__NOTIFY_REASON_BYTES (HEALTH__NAME_BYTES + 2 + HEALTH__REASON_BYTES)
 
+#define HEALTH__NOTIFY_STATUS_BYTES (HEALTH__NOTIFY_REASON_BYTES + 32)
+
 /* An endpoint that is asked so that its on-demand checks are run. */
 struct health__inquiry {
     struct health__waiter waiter;
@@ -63,9 +65,10 @@ struct health__notifier {
     bool is_ready;      /* READY=1 was sent */
     bool is_stopping;   /* STOPPING=1 was sent */
     bool owes_watchdog; /* WATCHDOG=1 is due and could not be sent */
-    bool has_status;    /* STATUS= was sent, for `status_version` and `status_gates` */
+    bool has_status;    /* `status` was sent, for `status_version` and `status_gates` */
     uint64_t status_version;
     unsigned status_gates;
+    char status[HEALTH__NOTIFY_STATUS_BYTES];
 };
 
 void health__notifier_init(

@@ -10,6 +10,7 @@
 #include "notify/unit.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -97,7 +98,7 @@ static int64_t tell_status(struct health__notifier *n, unsigned gates, int64_t n
 {
     uint64_t version = health__engine_version(n->engine, HEALTH_ALL, false);
     enum health_status status = health__notifier_status(n, HEALTH__AT_READY, gates);
-    char reason[HEALTH__NOTIFY_REASON_BYTES], line[HEALTH__NOTIFY_REASON_BYTES + 32];
+    char reason[HEALTH__NOTIFY_REASON_BYTES], line[HEALTH__NOTIFY_STATUS_BYTES];
     const char *word = status == HEALTH_FAIL ? "not ready" : "ready";
 
     if (n->has_status && n->status_version == version && n->status_gates == gates)
@@ -106,7 +107,11 @@ static int64_t tell_status(struct health__notifier *n, unsigned gates, int64_t n
     (void)snprintf(
         line, sizeof(line), "STATUS=%s%s%s", word, reason[0] != '\0' ? ": " : "", reason);
     make_line(line);
-    n->has_status = health__systemd_send(&n->systemd, line);
+    /* Much changes that does not show here. */
+    if (!n->has_status || strcmp(line, n->status) != 0) {
+        n->has_status = health__systemd_send(&n->systemd, line);
+        memcpy(n->status, line, sizeof(line));
+    }
     n->status_version = version;
     n->status_gates = gates;
     return n->has_status ? HEALTH__NEVER : now + RETRY_MS;
