@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "engine/life.h"
 #include "engine/loop.h"
 #include "engine/runs.h"
