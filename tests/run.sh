@@ -22,7 +22,7 @@ asan | tsan | ubsan | coverage)
     ;;
 valgrind)
     variant=$1
-    leave_out='^(repo|package|examples)$'
+    leave_out='^(repo|package|examples|consumers)$'
     shift
     ;;
 -h | --help)
@@ -40,9 +40,9 @@ valgrind)
 esac
 
 need_packages "building" gcc libc6-dev cmake ninja-build pkgconf libmicrohttpd-dev libcjson-dev
-need_packages "testing" libcmocka-dev
+need_packages "testing" libcmocka-dev libjansson-dev
 case $variant in
-release) need_packages "testing" g++ binutils curl ;;
+release) need_packages "testing" g++ binutils curl wget haproxy ;;
 valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
 coverage) need_packages "coverage" gcovr ;;
 esac

@@ -13,7 +13,8 @@
  *     it was.
  *   - Every function may be called from any thread, and from inside callbacks.
  *   - Strings and structs that are passed in are copied; the caller keeps its own.
- *   - `h` NULL is the process-wide instance, made on first use and never freed.
+ *   - `h` NULL is the process-wide instance, made on first use and never freed.  Where that fails
+ *     it is HEALTH_ENOMEM or HEALTH_ESYSTEM.
  *   - Durations are milliseconds of the monotonic clock.  In options zero is the default.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
@@ -113,9 +114,9 @@ HEALTH_PUBLIC int health_serve(unsigned port);
  * started again.
  *
  * Returns: HEALTH_EBUSY if a callback is still running when the time is up: the listeners are
- * gone, and health_start() is refused until a later health_stop() returns 0.  HEALTH_ESTOPPED if
- * it is not started.  HEALTH_EDEADLK from a callback or another thread of the library.
- * Since: 0.1.
+ * gone, and health_start() is refused until a later health_stop() returns 0; also while another
+ * thread is in health_stop().  HEALTH_ESTOPPED if it is not started.  HEALTH_EDEADLK from a
+ * callback or another thread of the library. Since: 0.1.
  */
 HEALTH_PUBLIC int health_stop(struct health *h, unsigned timeout_ms);
 
@@ -188,8 +189,8 @@ struct health_check {
     void *arg;
 
     /* Called exactly once with `arg`, when `fn` can never run again: on a worker thread, or, where
-     * the instance is not started, by the caller of health_remove() or health_free().  It may
-     * call whatever `fn` may.  NULL: nothing to release. */
+     * the instance is not started or just stopped, by the caller of health_remove(), health_stop()
+     * or health_free().  It may call whatever `fn` may.  NULL: nothing to release. */
     void (*release)(void *arg);
 
     /* HEALTH_LIVE, HEALTH_READY, HEALTH_STARTUP, HEALTH_ALL, or'ed; default HEALTH_READY. */
@@ -234,7 +235,8 @@ struct health_check {
  *
  * Returns: HEALTH_EINVAL for options out of their limits or a `listen` that is no list of
  * addresses; HEALTH_ENOTSUP if a newer header's option is set that this library does not know;
- * HEALTH_EEXIST if `ret_h` is NULL and the process-wide instance is there; HEALTH_ENOMEM.
+ * HEALTH_EEXIST if `ret_h` is NULL and the process-wide instance is there; HEALTH_ESYSTEM if the
+ * system has no locks to give; HEALTH_ENOMEM.
  * Since: 0.1.
  */
 HEALTH_PUBLIC int health_new(struct health **ret_h, const struct health_options *options);
@@ -363,7 +365,8 @@ HEALTH_PUBLIC void health_idle(struct health_heartbeat *b);
  * in health_explain(); `format` NULL: none.  The last report counts.
  *
  * Returns: HEALTH_ENOENT if there is no check of this name; HEALTH_EINVAL if it is not a pushed
- * one or `status` is none; HEALTH_ENOMEM.  Since: 0.1.
+ * one, or `status` is none.  Without memory for the reason the status counts all the same.
+ * Since: 0.1.
  */
 HEALTH_PUBLIC int health_report(struct health *h, const char *name, enum health_status status,
     const char *format, ...) HEALTH_PRINTF(4, 5);

@@ -35,7 +35,7 @@ static const char *grouped(char *to, int64_t value)
 static const char *duration(char *to, int64_t ms)
 {
     char number[NUMBER_BYTES];
-    bool seconds = ms > 0 && ms % 1000 == 0;
+    bool seconds = ms % 1000 == 0;
 
     (void)snprintf(
         to, NUMBER_BYTES, "%s %s", grouped(number, seconds ? ms / 1000 : ms), seconds ? "s" : "ms");
@@ -46,7 +46,7 @@ static const char *duration(char *to, int64_t ms)
 static const char *threshold(
     char *to, const struct health__state *s, const struct health__policy *p)
 {
-    if (s->said == HEALTH_FAIL && s->bad < p->failures)
+    if (s->said == HEALTH_FAIL && s->status != HEALTH_FAIL)
         (void)snprintf(to, NUMBER_BYTES, "%u of %u bad results", s->bad, p->failures);
     else if (s->said != HEALTH_FAIL && s->status == HEALTH_FAIL)
         (void)snprintf(to, NUMBER_BYTES, "%u of %u good results", s->good, p->successes);
@@ -89,9 +89,10 @@ size_t health__reason(char *to, const struct health__state *s, const struct heal
     const char *own, int tid, int64_t wall_offset_ms)
 {
     char counted[NUMBER_BYTES];
-    const char *prefix = threshold(counted, s, p);
-    bool own_counts = own != NULL && (s->cause == HEALTH__SAID || s->cause == HEALTH__NO_STATUS ||
-                                         s->cause == HEALTH__TOOK_LONG);
+    /* What time alone has done is nothing that the check said, and counts for no threshold. */
+    bool is_result =
+        s->cause == HEALTH__SAID || s->cause == HEALTH__NO_STATUS || s->cause == HEALTH__TOOK_LONG;
+    const char *prefix = is_result ? threshold(counted, s, p) : NULL;
     size_t length = 0;
     int n;
 
@@ -106,7 +107,7 @@ size_t health__reason(char *to, const struct health__state *s, const struct heal
         }
         length += (size_t)n;
     }
-    if (own_counts)
+    if (own != NULL && is_result)
         length += (size_t)snprintf(
             to + length, HEALTH__REASON_BYTES - length, "%s%s", length > 0 ? ": " : "", own);
     return length < HEALTH__REASON_BYTES ? length : HEALTH__REASON_BYTES - 1;

@@ -47,13 +47,11 @@ static int64_t too_old_at(const struct health__state *s, const struct health__po
 }
 
 /* Time alone makes the check fail at `at`: no threshold holds that up, and healing begins anew. */
-static void force(struct health__state *s, const struct health__policy *p, enum health__cause cause,
-    int64_t cause_at, int64_t at)
+static void force(struct health__state *s, enum health__cause cause, int64_t cause_at, int64_t at)
 {
     enter(s, HEALTH_FAIL, at);
     s->cause = cause;
     s->cause_at = cause_at;
-    s->bad = p->failures;
     s->good = 0;
 }
 
@@ -65,7 +63,7 @@ static void force_too_old(struct health__state *s, const struct health__policy *
         cause = HEALTH__MISSED_BEAT;
     else if (s->result_at == HEALTH__NOT_YET)
         cause = HEALTH__NEVER_REPORTED;
-    force(s, p, cause, s->heard_at, at);
+    force(s, cause, s->heard_at, at);
 }
 
 bool health__state_settle(struct health__state *s, const struct health__policy *p, int64_t now)
@@ -79,7 +77,7 @@ bool health__state_settle(struct health__state *s, const struct health__policy *
         changed = true;
     }
     if (overdue <= now) {
-        force(s, p, HEALTH__OVERDUE, s->queued_at, overdue);
+        force(s, HEALTH__OVERDUE, s->queued_at, overdue);
         s->overdue = true;
         changed = true;
     }
@@ -175,7 +173,7 @@ static void judge(struct health__state *s, const struct health__policy *p, enum 
         s->bad = 0;
         if (s->good < p->successes)
             s->good++;
-        if (s->pending || s->status != HEALTH_FAIL || s->good >= p->successes)
+        if (s->status != HEALTH_FAIL || s->good >= p->successes)
             enter(s, said, now);
     }
 }

@@ -109,6 +109,7 @@ err2:
     e->observer->end(e->observer);
     e->server->stop(e->server);
     health__runs_forget(e);
+    errno = cause;
 err1:
     cause = errno;
     health__life_close_poller(e);

@@ -97,7 +97,6 @@ static void released(struct health__job *job, void *arg)
     bool ended = job->state == HEALTH__JOB_ENDED;
 
     health__list_remove(&check->link);
-    job->state = HEALTH__JOB_NONE;
     check->releasing = false;
     if (ended)
         health__check_free(check);

@@ -113,9 +113,11 @@ static void *work(void *arg)
     (void)pthread_mutex_lock(&pool->mutex);
     while ((job = next(pool)) != NULL) {
         begin(pool, job, tid);
+        pool->calling++;
         (void)pthread_mutex_unlock(&pool->mutex);
         job->call(job);
         (void)pthread_mutex_lock(&pool->mutex);
+        pool->calling--;
         end(pool, job);
     }
     leave(pool);
@@ -294,8 +296,16 @@ static void cancel_queued(struct health__pool *pool)
     }
 }
 
+/* With the mutex held: whether some worker is in the host's code, or will be, and may take any time
+ * to come back.  The others end by themselves. */
+static bool may_take_long(const struct health__pool *pool)
+{
+    return pool->calling > 0 || !health__list_empty(&pool->queue);
+}
+
 bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
 {
+    struct health__link *link;
     bool stopped, join = false;
     pthread_t last;
 
@@ -303,12 +313,14 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
     pool->stopping = true;
     cancel_queued(pool);
     (void)pthread_cond_broadcast(&pool->work);
-    while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex, deadline_ms))
+    while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex,
+                                    may_take_long(pool) ? deadline_ms : HEALTH__NEVER))
         ;
     stopped = pool->workers == 0;
     if (stopped) {
-        /* What no worker could be started for: the caller's, as it stands. */
-        health__list_splice(&pool->done, &pool->queue);
+        /* What no worker could be started for. */
+        while ((link = health__list_take(&pool->queue)) != NULL)
+            put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);
         join = pool->has_last;
         last = pool->last;
         pool->has_last = pool->stopping = false;
@@ -338,7 +350,7 @@ void health__pool_forget(struct health__pool *pool)
     (void)health__cond_init(&pool->ended);
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
-    pool->workers = pool->idle = pool->overdue = 0;
+    pool->workers = pool->idle = pool->calling = pool->overdue = 0;
     pool->has_last = pool->stopping = pool->begun_late = false;
     pool->begun_at = HEALTH__NOT_YET;
 }

@@ -14,11 +14,11 @@
 #include "base/list.h"
 
 enum health__job_state {
-    HEALTH__JOB_NONE, /* the loop's; else it is the pool's */
+    HEALTH__JOB_NONE, /* none of the pool's, as are the last two once they have been collected */
     HEALTH__JOB_QUEUED,
     HEALTH__JOB_BEGUN,
     HEALTH__JOB_ENDED,
-    HEALTH__JOB_CANCELLED /* taken back before it was begun */
+    HEALTH__JOB_CANCELLED /* given back before it was begun */
 };
 
 /* A call of the host's code.  Its memory is whoever's it is a part of. */
@@ -54,6 +54,7 @@ struct health__pool {
     struct health__link done;  /* of jobs that have ended, for the loop */
     unsigned workers;          /* threads that have not ended */
     unsigned idle;             /* of these, those who wait for work */
+    unsigned calling;          /* of these, those in the host's code */
     unsigned overdue;          /* of these, those in an overdue job */
     int64_t begun_at;          /* when the last worker was started, or could not be */
     pthread_t last;            /* the worker that ended last, to be joined */
@@ -104,8 +105,8 @@ bool health__pool_watch(
     struct health__pool *pool, struct health__job *job, const bool *ended, int64_t deadline_ms);
 
 /*
- * Cancels what is queued, but for what is sure, and waits for the workers to end, until the
- * deadline.
+ * Cancels what is queued, but for what is sure, and waits for the workers to end: until the
+ * deadline for those that are in the host's code.
  *
  * Returns: whether all have ended.  If not, call it again.
  */

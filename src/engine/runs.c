@@ -107,17 +107,23 @@ static int64_t settled_until(const struct health__engine *e, const struct health
     return health__state_until(&check->state, &check->policy);
 }
 
+/* Looks at the last beat of a heartbeat.  Returns: whether the status is another. */
+static bool read_beat(struct health__check *check, int64_t now)
+{
+    enum health_status before = check->state.status;
+
+    if (check->policy.kind != HEALTH__HEARTBEAT)
+        return false;
+    health__state_beat(&check->state, &check->policy,
+        atomic_load_explicit(&check->heartbeat.beat_at, memory_order_relaxed), now);
+    return check->state.status != before;
+}
+
 int64_t health__engine_settle(struct health__engine *e, struct health__check *check)
 {
-    bool was_passing = health__check_passing(check), changed = false, missed;
-    enum health_status before = check->state.status;
-    int64_t beat_at;
+    bool was_passing = health__check_passing(check), changed, missed;
 
-    if (check->policy.kind == HEALTH__HEARTBEAT) {
-        beat_at = atomic_load_explicit(&check->heartbeat.beat_at, memory_order_relaxed);
-        health__state_beat(&check->state, &check->policy, beat_at, e->now);
-        changed = check->state.status != before;
-    }
+    changed = read_beat(check, e->now);
     changed |= health__state_settle(&check->state, &check->policy, e->now);
     if (changed)
         health__runs_note(e, check, was_passing);
@@ -188,11 +194,9 @@ static void run_ended(struct health__job *job, void *arg);
 
 void health__runs_queue(struct health__engine *e, struct health__check *check)
 {
-    bool was_passing = health__check_passing(check);
-
+    /* What time alone has caused until now is told first. */
+    (void)health__engine_settle(e, check);
     health__state_queue(&check->state, &check->policy, e->now);
-    if (was_passing != health__check_passing(check))
-        health__runs_note(e, check, was_passing);
     check->seq = ++e->seq;
     if (check->policy.kind == HEALTH__ON_DEMAND)
         health__list_append(&e->runs, &check->run);
@@ -212,7 +216,7 @@ static int64_t jittered(struct health__engine *e, int64_t interval_ms)
     x ^= x >> 7;
     x ^= x << 17;
     e->random = x;
-    return interval_ms - interval_ms / 10 + (int64_t)(x % (uint64_t)(interval_ms / 5 + 1));
+    return interval_ms - interval_ms / 10 + (int64_t)(x % (uint64_t)(interval_ms / 10 * 2 + 1));
 }
 
 /* When the check is to be run next without being asked. */
@@ -282,6 +286,8 @@ void health__runs_thaw(struct health__engine *e, int64_t asleep_at)
         struct health__check *check = HEALTH__LISTED(link);
         bool was_passing = health__check_passing(check);
 
+        /* It may have beaten since it was looked at, or missed one. */
+        (void)read_beat(check, asleep_at);
         health__state_thaw(&check->state, &check->policy, asleep_at, e->now);
         health__runs_note(e, check, was_passing);
         (void)health__engine_settle(e, check);
@@ -315,7 +321,6 @@ static void run_ended(struct health__job *job, void *arg)
         finish(e, check);
     else
         health__state_cancel(&check->state);
-    job->state = HEALTH__JOB_NONE;
     health__runs_let_go(e, check);
     if (check->gone)
         health__checks_die(e, check);
@@ -338,6 +343,9 @@ void health__runs_collect(struct health__engine *e)
 static void forget(struct health__check *check)
 {
     health__state_cancel(&check->state);
+    if (check->job.state == HEALTH__JOB_ENDED)
+        health__words_free(check->outcome_words);
+    check->outcome_words = NULL;
     check->job.state = HEALTH__JOB_NONE;
     check->job.link = (struct health__link){NULL, NULL};
     check->job.watch = NULL;
@@ -358,13 +366,15 @@ void health__runs_forget(struct health__engine *e)
         forget(HEALTH__LISTED(link));
     health__list_each (link, rest, &e->leaving) {
         struct health__check *check = HEALTH__LISTED(link);
-        bool begun = check->releasing && check->job.state == HEALTH__JOB_BEGUN;
+        bool begun = check->releasing && check->job.state != HEALTH__JOB_QUEUED;
 
         forget(check);
+        /* How far a release has got, nobody knows: it is not called again, and what is left of the
+         * check is freed with the engine. */
+        if (begun)
+            continue;
         check->releasing = false;
         health__list_remove(link);
-        /* How far the release has got, nobody knows: it is not called again. */
-        if (!begun)
-            health__list_append(&e->dead, link);
+        health__list_append(&e->dead, link);
     }
 }

@@ -12,7 +12,6 @@
 
 #define READING_MS 5000  /* for a whole request, or until the next */
 #define SENDING_MS 10000 /* for the client to take the answer */
-#define FAIR_MS    20    /* what has come more recently is not asked to go */
 #define LOOK_AT    64    /* how many of a source are looked at for one that can go */
 
 static struct health__connection *by_phase(struct health__link *link)
@@ -72,6 +71,7 @@ struct health__connection *health__connection_add(struct health__connections *t,
 
     c->fd = fd;
     c->since = now;
+    c->makes_way = false;
     c->local = health__address_is_local(address, length);
     c->from = health__address_source(address, length) % HEALTH__SOURCES;
     health__list_append(&t->sources[c->from].connections, &c->in_source);
@@ -149,7 +149,7 @@ struct health__connection *health__connections_victim(struct health__connections
         struct health__connection *c =
             health__container(link, struct health__connection, in_source);
 
-        if (now - c->since >= FAIR_MS)
+        if (now - c->since >= HEALTH__FAIR_MS)
             return c;
         if (++i == LOOK_AT)
             break;

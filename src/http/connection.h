@@ -62,6 +62,7 @@ struct health__connection {
     bool proxied;                /* someone speaks for the client */
     bool bad_name;               /* a name in the target is none */
     bool waited;                 /* its runs have been waited for */
+    bool makes_way;              /* its place is needed: it is shut down once it is answered */
     struct health__waiter waiter;
     struct health__source gone; /* while waiting: tells that the client is */
 
@@ -110,6 +111,9 @@ void health__connection_shut(struct health__connections *t, struct health__conne
 
 /* Shuts down what has been in its phase for too long.  Returns: when to do so again. */
 int64_t health__connections_expire(struct health__connections *t, int64_t now);
+
+/* What has come more recently than this is not asked to go. */
+#define HEALTH__FAIR_MS 20
 
 /* Whose turn it is to make room; NULL if all have come only just now. */
 struct health__connection *health__connections_victim(struct health__connections *t, int64_t now);

@@ -18,7 +18,7 @@
 #define POOL_BYTES ((size_t)4096)
 
 #define ACCEPT_AT_ONCE 32
-#define FAIR_MS        20 /* until there is someone who can make room */
+#define CLOSE_MS       1 /* until MHD has closed what was shut down */
 
 static struct health__http *http_of(struct health__server *server)
 {
@@ -189,10 +189,12 @@ static bool make_room(struct health__http *http, int64_t now)
 
     if (victim == NULL)
         return false;
-    if (victim->phase == HEALTH__WAITING)
+    if (victim->phase == HEALTH__WAITING) {
+        victim->makes_way = true;
         health__request_hurry(victim);
-    else
+    } else {
         health__connection_shut(&http->connections, victim);
+    }
     return true;
 }
 
@@ -210,12 +212,17 @@ static bool accept_one(struct health__http *http, int64_t now)
     if (t->count == t->room)
         return false;
     if (t->count - t->leaving >= t->limit && !make_room(http, now)) {
-        health__listeners_pause(&http->listeners, now + FAIR_MS);
+        health__listeners_pause(&http->listeners, now + HEALTH__FAIR_MS);
         return false;
     }
     fd = health__listeners_accept(&http->listeners, &address, &length, now);
-    if (fd < 0)
+    if (fd < 0) {
+        /* Without a descriptor there is as little room as at the limit. */
+        if (http->listeners.starved && t->count > 0)
+            health__listeners_pause(
+                &http->listeners, now + (make_room(http, now) ? CLOSE_MS : HEALTH__FAIR_MS));
         return false;
+    }
     c = health__connection_add(t, fd, peer, length, now);
     http->arriving = c;
     /* On failure MHD has closed it. */
@@ -258,6 +265,11 @@ static int64_t run(struct health__server *server, int64_t now)
         if (now + (int64_t)timeout_ms < next)
             next = now + (int64_t)timeout_ms;
     }
+    /* Once drained there is nothing to wait for, and those who have not asked by now are shut down
+     * in the next turn. */
+    if (http->draining && (http->connections.count == 0 ||
+                              !health__list_empty(&http->connections.phases[HEALTH__READING])))
+        return now;
     return http->due || health__listeners_ready(&http->listeners) ? now : next;
 }
 

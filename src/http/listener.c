@@ -203,6 +203,7 @@ static int accept_from(struct health__listeners *l, struct health__listener *lis
         *ret_length = sizeof(*ret_address);
         fd = accept4(listener->fd.fd, (struct sockaddr *)ret_address, ret_length,
             SOCK_NONBLOCK | SOCK_CLOEXEC);
+        l->starved = fd < 0 && (errno == EMFILE || errno == ENFILE);
         if (fd >= 0)
             return fd;
         if (errno == EAGAIN) {
@@ -211,7 +212,7 @@ static int accept_from(struct health__listeners *l, struct health__listener *lis
         }
         if (of_connection(errno))
             continue;
-        reserve = errno == EMFILE || errno == ENFILE ? find_reserve(l) : NULL;
+        reserve = l->starved ? find_reserve(l) : NULL;
         if (reserve == NULL)
             break;
         health__fd_close(reserve);

@@ -34,6 +34,7 @@ struct health__listeners {
     size_t count;
     struct health__fd reserve[HEALTH__RESERVE];
     unsigned port;     /* of the first; 0: none */
+    bool starved;      /* the last accept had no descriptor, not even one in reserve */
     int64_t paused_to; /* nothing is accepted until then; NOT_YET: it is */
 };
 

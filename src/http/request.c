@@ -60,6 +60,11 @@ static void note_header(struct health__connection *c, const char *name, const ch
         if (strcasecmp(name, "Transfer-Encoding") == 0)
             note_encoding(c);
         break;
+    case 'e':
+        /* MHD says "100 Continue" before the second call, body or not. */
+        if (strcasecmp(name, "Expect") == 0)
+            c->framing |= BODY;
+        break;
     case 'f':
         c->proxied |= strcasecmp(name, "Forwarded") == 0;
         break;
@@ -292,4 +297,6 @@ void health__request_completed(void *arg, struct MHD_Connection *connection, voi
     *request = NULL;
     health__buffer_done(&c->names);
     health__connection_enter(&c->http->connections, c, HEALTH__READING, c->http->engine->now);
+    if (c->makes_way)
+        health__connection_shut(&c->http->connections, c);
 }

@@ -89,6 +89,8 @@ bool health__route_name(const char *from, char ret_name[HEALTH__ROUTE_NAME_BYTES
     for (; *from != '\0'; from++) {
         char byte = *from;
 
+        if (byte == '/' && from[1] == '\0')
+            break;
         if (byte == '%') {
             byte = unescape(from);
             from += 2;

@@ -30,10 +30,11 @@ bool health__route_path(const char *path, struct health__route *ret_route);
 #define HEALTH__ROUTE_NAME_BYTES (3 * HEALTH_NAME_MAX_BYTES + 1)
 
 /*
- * Decodes a name (RFC 3986, section 2.1), with U+FFFD for what is not UTF-8.
+ * Decodes a name (RFC 3986, section 2.1), with U+FFFD for what is not UTF-8.  A slash at its end is
+ * no part of it.
  *
- * Returns: false if there is a bad escape, %00, a slash or %2F in it, or it is longer than any
- * name.
+ * Returns: false if there is a bad escape, %00, another slash or %2F in it, or it is longer than
+ * any name.
  */
 bool health__route_name(const char *from, char ret_name[HEALTH__ROUTE_NAME_BYTES]);
 

@@ -114,7 +114,6 @@ static void call(struct health__job *job)
 static void ended(struct health__job *job, void *arg)
 {
     (void)arg;
-    job->state = HEALTH__JOB_NONE;
     health__container(job, struct health__notifier, job)->telling = false;
 }
 

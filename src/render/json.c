@@ -35,16 +35,12 @@ static bool add_literal(cJSON *object, const char *name, const char *value)
     return add(object, name, cJSON_CreateStringReference(value));
 }
 
-/* A string of any bytes.  NULL: nothing to add. */
+/* A string of any bytes.  NULL: no memory. */
 static cJSON *make_text(const char *value)
 {
-    size_t length = strlen(value), clean_length = health__utf8_clean_length(value);
-    char *clean;
+    char *clean = malloc(health__utf8_clean_length(value) + 1);
     cJSON *made;
 
-    if (clean_length == length)
-        return cJSON_CreateString(value);
-    clean = malloc(clean_length + 1);
     if (clean == NULL)
         return NULL;
     health__utf8_clean(clean, value);

@@ -1,0 +1,85 @@
+# shellcheck shell=sh
+# What the tests of programs that read health endpoints have in common.  To be sourced; any POSIX
+# shell.
+#
+# Sets `scratch`, a directory that goes away in the end, and starts a service, tests/consumers/service.c,
+# that listens on `port`.  All that runs ends with the script.
+#
+# Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+build=${BUILD_DIR:-$(dirname "$0")/../../build/release}
+service=$build/tests/consumers-service
+
+scratch=$(mktemp -d)
+pids=
+clean_up()
+{
+    for pid in $pids; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# needs_program <program>: Or there is nothing to be seen here.
+needs_program()
+{
+    if ! command -v "$1" >/dev/null; then
+        echo "not tested: there is no $1"
+        exit 77
+    fi
+}
+
+fail()
+{
+    echo "== not as expected: $*"
+    exit 1
+}
+
+# patiently <words>...: Runs it every tenth of a second until it succeeds, for ten seconds.
+patiently()
+{
+    tries=100
+    until "$@"; do
+        tries=$((tries - 1))
+        if [ "$tries" -eq 0 ]; then
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+# tell <word>: How the service is from now on.
+tell()
+{
+    echo "$1" >"$scratch/new"
+    mv "$scratch/new" "$scratch/word"
+}
+
+# start_service: Sets `port` and `service_pid`.
+start_service()
+{
+    tell pass
+    # Its input ends when we do: the other end is open in this shell alone.
+    [ -p "$scratch/input" ] || mkfifo "$scratch/input"
+    : >"$scratch/port"
+    "$service" "$scratch/word" <"$scratch/input" >"$scratch/port" &
+    service_pid=$!
+    pids="$pids $service_pid"
+    exec 9>"$scratch/input"
+    patiently test -s "$scratch/port" || fail "the service does not start"
+    port=$(cat "$scratch/port")
+}
+
+# stop_service: In good order.
+stop_service()
+{
+    exec 9>&-
+    wait "$service_pid" || fail "the service ends with $?"
+    pids=
+}
+
+start_service

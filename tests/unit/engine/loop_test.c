@@ -1,0 +1,395 @@
+/*
+ * The loop, turn by turn: how long it sleeps, what it does when it wakes, how it tells that the
+ * process stood still, and how it ends; in the test's own thread, asleep when the test says so.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+/* wrap: clock_gettime epoll_wait pthread_create */
+#include "engine/loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "by_hand.h"
+#include "fake_server.h"
+
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_ms);
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+
+#define T 10000 /* when it begins */
+
+static struct hand h;
+static struct health__engine *const e = &h.engine;
+static struct fake_server server;
+
+/* A sleep: how long it is to be, and what happens then. */
+struct sleep {
+    int timeout_ms;     /* that is to be asked for */
+    int64_t until;      /* when it wakes */
+    int ready;          /* what epoll_wait() returns */
+    void (*then)(void); /* NULL: nothing else */
+};
+
+static const struct sleep *sleeps; /* those to come */
+static size_t sleeps_left;
+
+static void stop(int64_t by)
+{
+    e->stop_by = by;
+    atomic_store(&e->stopping, true);
+}
+
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_ms)
+{
+    const struct sleep *sleep = sleeps;
+
+    (void)fd;
+    (void)size;
+    if (sleeps_left == 0)
+        fail_msg("it sleeps once too often, for %d ms", timeout_ms);
+    if (timeout_ms != sleep->timeout_ms)
+        fail_msg("%zu before the end it sleeps for %d ms, not %d", sleeps_left, timeout_ms,
+            sleep->timeout_ms);
+    /* Whoever forks may have its turn now. */
+    assert_int_equal(pthread_mutex_trylock(&e->turn), 0);
+    assert_int_equal(pthread_mutex_unlock(&e->turn), 0);
+    fake_clock_set(sleep->until);
+    sleeps++;
+    if (--sleeps_left == 0 && !atomic_load(&e->stopping))
+        stop(sleep->until);
+    if (sleep->then != NULL)
+        sleep->then();
+    if (sleep->ready > 0)
+        events[0] = (struct epoll_event){.events = EPOLLIN, .data.ptr = &e->wake};
+    if (sleep->ready < 0)
+        errno = EINTR;
+    return sleep->ready;
+}
+
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
+{
+    (void)thread;
+    (void)attributes;
+    (void)main;
+    (void)arg;
+    return EAGAIN;
+}
+
+static int told; /* how often the wake-up was */
+
+static void be_told(struct health__source *source, unsigned what)
+{
+    assert_ptr_equal(source, &e->wake);
+    assert_int_equal(what, HEALTH__READABLE);
+    told++;
+}
+
+static int open_loop(void **unused)
+{
+    (void)unused;
+    hand_open(&h, T);
+    fake_server_init(&server);
+    e->server = &server.server;
+    e->wake.ready = be_told;
+    told = 0;
+    return 0;
+}
+
+static int close_loop(void **unused)
+{
+    (void)unused;
+    hand_close(&h);
+    return 0;
+}
+
+/* Runs the loop through the sleeps, after the last of which it is to stop. */
+static void loop(const struct sleep *script, size_t count)
+{
+    sleeps = script;
+    sleeps_left = count;
+    assert_null(health__loop(e));
+    assert_int_equal(sleeps_left, 0);
+    assert_true(e->loop_ended);
+    assert_int_equal(server.stops, 1);
+}
+#define LOOP(...)                                                                                  \
+    loop((const struct sleep[]){__VA_ARGS__},                                                      \
+        sizeof((const struct sleep[]){__VA_ARGS__}) / sizeof(struct sleep))
+
+/* ---- How long it sleeps ---- */
+
+static void with_nothing_to_do_it_sleeps_without_end(void **unused)
+{
+    (void)unused;
+    LOOP({-1, T + 100000, 0, NULL}, {-1, T + 200000, 0, NULL});
+    /* Two turns, and the last. */
+    assert_int_equal(server.runs, 3);
+    assert_int_equal(server.now, T + 200000);
+}
+
+static void it_wakes_when_the_server_wants_it(void **unused)
+{
+    (void)unused;
+    server.next = T + 250;
+    LOOP({250, T + 100, 0, NULL}, {150, T + 250, 0, NULL}, {0, T + 251, 0, NULL});
+}
+
+static void it_wakes_for_timers(void **unused)
+{
+    (void)unused;
+    server.next = T + 5000;
+    (void)hand_add_pushed(&h, .name = "p");
+    health__timer_set(&e->timers, &hand_find(&h, "p")->timer, T + 700);
+    LOOP({700, T + 10, 0, NULL}, {690, T + 20, 0, NULL});
+}
+
+static void it_tends_the_workers_while_they_have_something(void **unused)
+{
+    (void)unused;
+    health__runs_queue(e, hand_add(&h, .name = "c"));
+    /* No thread is to be had: it tries again. */
+    LOOP({100, T + 60, 0, NULL}, {40, T + 100, 0, NULL}, {100, T + 150, 0, NULL});
+}
+
+static struct hand_request request;
+
+static void ask(void)
+{
+    assert_true(hand_ask(&h, &request, HEALTH_READY, NULL));
+}
+
+static void it_wakes_for_whoever_waits(void **unused)
+{
+    (void)unused;
+    (void)hand_add(&h, .name = "c", .timeout_ms = 5000);
+    e->pool.workers = 16; /* enough of them */
+    ask();
+    LOOP({800, T + 799, 0, NULL}, {1, T + 800, 0, NULL}, {4200, T + 900, 0, NULL});
+    assert_int_equal(request.ready, 1);
+    e->pool.workers = 0;
+}
+
+/* ---- What it does ---- */
+
+static void let_return(void)
+{
+    hand_return(&h, hand_find(&h, "c"), HEALTH_PASS, NULL);
+}
+
+static void it_judges_what_has_come_before_it_gives_up(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 500);
+
+    (void)unused;
+    e->pool.workers = 16;
+    ask();
+    LOOP({500, T + 490, 1, let_return}, {-1, T + 600, 0, NULL});
+    assert_int_equal(request.ready, 1);
+    assert_int_equal(c->state.status, HEALTH_PASS);
+    assert_int_equal(c->state.result_at, T + 490);
+    e->pool.workers = 0;
+}
+
+static void it_gives_up_on_what_is_late(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 500);
+
+    (void)unused;
+    e->pool.workers = 16;
+    ask();
+    LOOP({500, T + 500, 0, NULL}, {-1, T + 600, 0, NULL});
+    assert_int_equal(request.ready, 1);
+    assert_int_equal(c->state.cause, HEALTH__OVERDUE);
+    e->pool.workers = 0;
+}
+
+static void remove_p(void)
+{
+    assert_int_equal(health__engine_remove(e, "p"), 0);
+}
+
+static void it_reads_its_mail_and_buries_the_dead(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p");
+    hand_report(&h, "p", HEALTH_WARN, "tight");
+    LOOP({-1, T + 1, 1, NULL}, {-1, T + 2, 1, remove_p}, {-1, T + 3, 0, NULL});
+    assert_true(health__list_empty(&e->checks));
+    assert_true(health__list_empty(&e->dead) && health__list_empty(&e->leaving));
+}
+
+static void it_tells_what_is_ready(void **unused)
+{
+    (void)unused;
+    LOOP({-1, T + 1, 1, NULL}, {-1, T + 2, 0, NULL}, {-1, T + 3, 1, NULL});
+    assert_int_equal(told, 2);
+}
+
+static void a_wake_is_sent_once_until_it_is_received(void **unused)
+{
+    char bytes[4];
+
+    (void)unused;
+    assert_int_equal(health__fd_pair(&e->wake_send, &e->wake_receive), 0);
+    health__loop_wake(e);
+    health__loop_wake(e);
+    assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), 1);
+    assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), -1);
+    atomic_store(&e->woken, false);
+    health__loop_wake(e);
+    assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), 1);
+    health__fd_close(&e->wake_send);
+    health__fd_close(&e->wake_receive);
+}
+
+/* ---- When the process stood still ---- */
+
+/* When the check was last made young by a thaw, or by its registration. */
+static int64_t thawed_at(void)
+{
+    return hand_find(&h, "p")->state.not_before;
+}
+
+static void an_interrupted_sleep_is_a_thaw(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    LOOP({-1, T + 50, 0, NULL}, {-1, T + 60000, -1, NULL}, {-1, T + 60050, 0, NULL});
+    assert_int_equal(thawed_at(), T + 60000);
+    assert_int_equal(hand_find(&h, "p")->state.status, HEALTH_PASS);
+    assert_int_equal(health__engine_settle(e, hand_find(&h, "p")), T + 60101);
+}
+
+/* What was true when it fell asleep stays true. */
+static void a_thaw_is_from_when_it_fell_asleep(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    LOOP({-1, T + 101, 0, NULL}, {-1, T + 60000, -1, NULL});
+    assert_int_equal(hand_find(&h, "p")->state.status, HEALTH_FAIL);
+    assert_int_equal(hand_find(&h, "p")->state.since, T + 101);
+}
+
+static void a_wake_up_that_is_late_is_a_thaw(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 300);
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    server.next = T + 250;
+    /* By the machine's weather. */
+    LOOP({250, T + 250 + 1000, 0, NULL});
+    assert_int_equal(thawed_at(), T);
+}
+
+static void by_more_than_a_second_it_is_one(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 300);
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    server.next = T + 250;
+    LOOP({250, T + 250 + 1001, 1, NULL});
+    assert_int_equal(thawed_at(), T + 1251);
+    /* From its deadline on it stood still: what was true until then counts. */
+    assert_int_equal(hand_find(&h, "p")->state.status, HEALTH_PASS);
+}
+
+static void so_it_is_where_it_did_not_want_to_sleep(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 300);
+    server.next = T - 5000;
+    LOOP({0, T + 1000, 0, NULL});
+    assert_int_equal(thawed_at(), T);
+    server = (struct fake_server){.server = server.server, .next = T - 5000};
+    atomic_store(&e->stopping, false);
+    e->loop_ended = false;
+    LOOP({0, T + 2001, 0, NULL});
+    assert_int_equal(thawed_at(), T + 2001);
+}
+
+static void a_long_sleep_without_a_deadline_is_none(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 300);
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    LOOP({-1, T + 3600000, 1, NULL});
+    assert_int_equal(thawed_at(), T);
+}
+
+/* ---- How it ends ---- */
+
+static void stopped_before_it_began(void **unused)
+{
+    (void)unused;
+    stop(T);
+    loop(NULL, 0);
+    assert_int_equal(server.drains, 1);
+    assert_int_equal(server.runs, 1);
+}
+
+static void stop_in_a_second(void)
+{
+    stop(T + 1100);
+    (void)hand_add(&h, .name = "late", .timeout_ms = 5000);
+    assert_true(hand_ask(&h, &request, HEALTH_READY, NULL));
+}
+
+static void it_sends_what_is_left_before_it_ends(void **unused)
+{
+    (void)unused;
+    server.drains_empty = 3;
+    server.next = T + 130;
+    e->pool.workers = 16;
+    LOOP({130, T + 100, 1, stop_in_a_second}, {30, T + 120, 1, NULL}, {10, T + 125, 0, NULL});
+    /* Whoever waited is answered with what is known. */
+    assert_int_equal(request.ready, 1);
+    assert_int_equal(server.drains, 3);
+    /* Once before the stop, and after each drain. */
+    assert_int_equal(server.runs, 4);
+    e->pool.workers = 0;
+}
+
+static void but_not_for_longer_than_it_may(void **unused)
+{
+    (void)unused;
+    server.drains_empty = 1000;
+    server.next = T + 90000;
+    e->pool.workers = 16;
+    LOOP({90000, T + 100, 1, stop_in_a_second}, {1000, T + 700, 0, NULL}, {400, T + 1100, 0, NULL});
+    assert_int_equal(request.ready, 1);
+    assert_int_equal(server.drains, 3);
+    e->pool.workers = 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
+    const struct CMUnitTest tests[] = {
+        TEST(with_nothing_to_do_it_sleeps_without_end),
+        TEST(it_wakes_when_the_server_wants_it),
+        TEST(it_wakes_for_timers),
+        TEST(it_tends_the_workers_while_they_have_something),
+        TEST(it_wakes_for_whoever_waits),
+        TEST(it_judges_what_has_come_before_it_gives_up),
+        TEST(it_gives_up_on_what_is_late),
+        TEST(it_reads_its_mail_and_buries_the_dead),
+        TEST(it_tells_what_is_ready),
+        TEST(a_wake_is_sent_once_until_it_is_received),
+        TEST(an_interrupted_sleep_is_a_thaw),
+        TEST(a_thaw_is_from_when_it_fell_asleep),
+        TEST(a_wake_up_that_is_late_is_a_thaw),
+        TEST(by_more_than_a_second_it_is_one),
+        TEST(so_it_is_where_it_did_not_want_to_sleep),
+        TEST(a_long_sleep_without_a_deadline_is_none),
+        TEST(stopped_before_it_began),
+        TEST(it_sends_what_is_left_before_it_ends),
+        TEST(but_not_for_longer_than_it_may),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

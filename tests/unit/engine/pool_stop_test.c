@@ -1,0 +1,384 @@
+/*
+ * The workers' end: a check that is removed while its callback runs, a pool that is stopped, left
+ * to its last worker, or forgotten.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+/* wrap: pthread_create */
+#include "engine/pool.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "jobs.h"
+
+int __real_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+
+static int create_error;
+
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
+{
+    return create_error != 0 ? create_error : __real_pthread_create(thread, attributes, main, arg);
+}
+
+#define CHECKS 4
+#define LIMIT  3
+
+static struct health__pool pool;
+static struct job jobs[CHECKS];
+static struct health__check *checks[CHECKS];
+static struct health__link done; /* what was collected */
+static int abandoned;            /* how often the pool was left to its last worker */
+static bool abandoned_by_worker;
+
+static int notified; /* runs and releases that the loop was told of */
+
+static void notify(void *arg)
+{
+    (void)arg;
+    count_up(&notified);
+}
+
+static void abandon(void *arg)
+{
+    abandoned_by_worker = health__thread_is_ours();
+    count_up(arg);
+}
+
+static int open_pool(void **unused)
+{
+    static const struct health__policy policy = {.timeout_ms = 1000};
+    size_t i;
+
+    (void)unused;
+    create_error = abandoned = notified = 0;
+    health__list_init(&done);
+    for (i = 0; i < CHECKS; i++) {
+        jobs[i] = (struct job){.let = false};
+        checks[i] = health__check_new("check", &policy, 0);
+        if (checks[i] == NULL)
+            return -1;
+        checks[i]->fn = job_run;
+        checks[i]->release = job_release;
+        checks[i]->arg = &jobs[i];
+    }
+    return health__pool_init(&pool, LIMIT, notify, abandon, &abandoned);
+}
+
+static int close_pool(void **unused)
+{
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < CHECKS; i++)
+        job_let(&jobs[i]);
+    /* One that was left to its last worker is not there any more. */
+    if (count_of(&abandoned) == 0 && !health__pool_stop(&pool, HEALTH__NEVER))
+        return -1;
+    health__pool_done(&pool);
+    for (i = 0; i < CHECKS; i++)
+        health__check_free(checks[i]);
+    return 0;
+}
+
+/* Begins the run with a worker of its own. */
+static void begin(size_t i)
+{
+    static int64_t now;
+
+    now += 100;
+    health__pool_run(&pool, checks[i], now);
+    (void)health__pool_tend(&pool, now + 10);
+    count_wait(&jobs[i].begun, 1);
+}
+
+static void collect(void)
+{
+    (void)health__pool_collect(&pool, &done);
+}
+
+/* ---- Removed ---- */
+
+static void of_what_does_not_run_there_is_nothing_to_wait_for(void **unused)
+{
+    bool ended = false;
+
+    (void)unused;
+    assert_int_equal(health__pool_remove(&pool, checks[0], &ended), HEALTH__NOT_YET);
+    assert_true(checks[0]->removed);
+    assert_null(checks[0]->watch);
+    /* Not begun yet. */
+    health__pool_run(&pool, checks[1], 100);
+    assert_int_equal(health__pool_remove(&pool, checks[1], &ended), HEALTH__NOT_YET);
+    assert_int_equal(checks[1]->job, HEALTH__JOB_CANCELLED);
+    assert_true(health__list_empty(&pool.queue));
+    collect();
+    assert_ptr_equal(done.next, &checks[1]->job_link);
+    /* Ended, but the loop has not heard of it. */
+    job_let(&jobs[2]);
+    begin(2);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    assert_int_equal(checks[2]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(health__pool_remove(&pool, checks[2], &ended), HEALTH__NOT_YET);
+    assert_false(ended);
+}
+
+static void a_removed_check_is_not_begun(void **unused)
+{
+    (void)unused;
+    assert_int_equal(health__pool_remove(&pool, checks[0], NULL), HEALTH__NOT_YET);
+    health__pool_run(&pool, checks[0], 100);
+    assert_int_equal(health__pool_tend(&pool, 1000), HEALTH__NEVER);
+    assert_int_equal(checks[0]->job, HEALTH__JOB_CANCELLED);
+    collect();
+    assert_ptr_equal(done.next, &checks[0]->job_link);
+    assert_int_equal(jobs[0].begun, 0);
+}
+
+struct removal {
+    bool ended;
+    bool seen;
+    int64_t deadline;
+};
+
+static void *watch(void *arg)
+{
+    struct removal *r = arg;
+
+    r->seen = health__pool_watch(&pool, checks[0], &r->ended, r->deadline);
+    return NULL;
+}
+
+static void who_watches_sees_the_end(void **unused)
+{
+    struct removal r = {.deadline = HEALTH__NEVER};
+    pthread_t thread;
+
+    (void)unused;
+    begin(0);
+    assert_int_equal(health__pool_remove(&pool, checks[0], &r.ended), checks[0]->queued_at + 1000);
+    assert_int_equal(__real_pthread_create(&thread, NULL, watch, &r), 0);
+    job_let(&jobs[0]);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(r.seen);
+    assert_true(r.ended);
+    /* Others that end do not wake whoever watches this one. */
+    r.ended = false;
+    assert_false(health__pool_watch(&pool, checks[0], &r.ended, 0));
+}
+
+static void who_watches_in_vain_is_not_told_later(void **unused)
+{
+    struct removal r = {.deadline = 1};
+
+    (void)unused;
+    begin(0);
+    (void)health__pool_remove(&pool, checks[0], &r.ended);
+    assert_ptr_equal(checks[0]->watch, &r.ended);
+    (void)watch(&r);
+    assert_false(r.seen);
+    assert_null(checks[0]->watch);
+    job_let(&jobs[0]);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    assert_false(r.ended);
+    /* It had ended before anyone looked. */
+    r.ended = true;
+    assert_true(health__pool_watch(&pool, checks[0], &r.ended, 1));
+}
+
+/* ---- Stopped ---- */
+
+static void what_is_queued_is_cancelled_by_a_stop(void **unused)
+{
+    (void)unused;
+    health__pool_run(&pool, checks[0], 0);
+    health__pool_run(&pool, checks[1], 0);
+    assert_true(health__pool_stop(&pool, 0));
+    assert_int_equal(checks[0]->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(checks[1]->job, HEALTH__JOB_CANCELLED);
+    collect();
+    assert_ptr_equal(done.next, &checks[0]->job_link);
+    assert_ptr_equal(done.prev, &checks[1]->job_link);
+    assert_int_equal(jobs[0].begun, 0);
+    assert_false(pool.stopping);
+}
+
+static void a_stop_waits_for_callbacks(void **unused)
+{
+    (void)unused;
+    begin(0);
+    begin(1);
+    health__pool_run(&pool, checks[2], 0);
+    assert_false(health__pool_stop(&pool, 0));
+    assert_int_equal(checks[2]->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(pool.workers, 2);
+    job_let(&jobs[0]);
+    assert_false(health__pool_stop(&pool, health__now_ms()));
+    job_let(&jobs[1]);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    assert_int_equal(pool.workers, 0);
+    assert_int_equal(pool.idle, 0);
+    assert_false(pool.has_last);
+    collect();
+    assert_int_equal(checks[0]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(checks[1]->job, HEALTH__JOB_ENDED);
+}
+
+static void a_worker_that_rests_ends(void **unused)
+{
+    (void)unused;
+    job_let(&jobs[0]);
+    begin(0);
+    count_wait(&notified, 1);
+    /* However little time there is: it is not in the host's code. */
+    assert_true(health__pool_stop(&pool, 0));
+    assert_int_equal(pool.workers, 0);
+}
+
+/* After a stop it may go on, and the first worker is started at once again. */
+static void a_stopped_pool_goes_on(void **unused)
+{
+    (void)unused;
+    job_let(&jobs[0]);
+    begin(0);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    assert_int_equal(pool.begun_at, HEALTH__NOT_YET);
+    health__pool_run(&pool, checks[1], 50);
+    (void)health__pool_tend(&pool, 50);
+    count_wait(&jobs[1].begun, 1);
+}
+
+static void releases_survive_a_stop(void **unused)
+{
+    (void)unused;
+    begin(0);
+    health__pool_release(&pool, checks[1], 0);
+    health__pool_run(&pool, checks[2], 0);
+    health__pool_release(&pool, checks[3], 0);
+    assert_false(health__pool_stop(&pool, 0));
+    /* The worker that is left does them, and not the run. */
+    job_let(&jobs[0]);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    assert_int_equal(jobs[1].released, 1);
+    assert_int_equal(jobs[3].released, 1);
+    assert_int_equal(jobs[2].begun, 0);
+    assert_int_equal(checks[1]->job, HEALTH__JOB_RELEASED);
+    assert_int_equal(checks[2]->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(checks[3]->job, HEALTH__JOB_RELEASED);
+}
+
+static void releases_without_a_worker_are_given_back(void **unused)
+{
+    (void)unused;
+    create_error = EAGAIN;
+    health__pool_release(&pool, checks[0], 0);
+    (void)health__pool_tend(&pool, 0);
+    assert_true(health__pool_stop(&pool, 0));
+    collect();
+    assert_ptr_equal(done.next, &checks[0]->job_link);
+    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASE);
+    assert_int_equal(jobs[0].releasing, 0);
+}
+
+/* ---- Left to the last worker ---- */
+
+static void the_last_worker_takes_leave_of_an_abandoned_pool(void **unused)
+{
+    (void)unused;
+    begin(0);
+    begin(1);
+    assert_false(health__pool_stop(&pool, 0));
+    assert_true(health__pool_abandon(&pool));
+    job_let(&jobs[1]);
+    count_wait(&jobs[1].ended, 1);
+    assert_int_equal(count_of(&abandoned), 0);
+    job_let(&jobs[0]);
+    count_wait(&abandoned, 1);
+    assert_true(abandoned_by_worker);
+    collect();
+    assert_int_equal(checks[0]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(checks[1]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(pool.workers, 0);
+}
+
+static void it_does_what_is_left_to_release_first(void **unused)
+{
+    (void)unused;
+    begin(0);
+    health__pool_release(&pool, checks[1], 0);
+    assert_false(health__pool_stop(&pool, 0));
+    assert_true(health__pool_abandon(&pool));
+    job_let(&jobs[0]);
+    count_wait(&abandoned, 1);
+    assert_int_equal(count_of(&jobs[1].released), 1);
+}
+
+static void without_a_worker_there_is_nobody_to_leave_it_to(void **unused)
+{
+    (void)unused;
+    assert_true(health__pool_stop(&pool, 0));
+    assert_false(health__pool_abandon(&pool));
+    assert_false(pool.abandoned);
+}
+
+/* ---- Forgotten ---- */
+
+/* As in the child of a fork: the locks are held by nobody who is there, the workers are not. */
+static void a_forgotten_pool_begins_anew(void **unused)
+{
+    (void)unused;
+    health__pool_run(&pool, checks[1], 0);
+    (void)pthread_mutex_lock(&pool.mutex);
+    pool.workers = 3;
+    pool.idle = pool.calling = 1;
+    pool.overdue = 2;
+    pool.has_last = pool.stopping = pool.begun_late = true;
+    pool.begun_at = 5;
+    health__pool_forget(&pool);
+    checks[1]->job_link = (struct health__link){NULL, NULL};
+
+    assert_int_equal(pool.workers, 0);
+    assert_false(health__pool_collect(&pool, &done));
+    assert_true(health__list_empty(&done));
+    health__pool_run(&pool, checks[0], 1);
+    (void)health__pool_tend(&pool, 1);
+    count_wait(&jobs[0].begun, 1);
+    job_let(&jobs[0]);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    collect();
+    assert_ptr_equal(done.next, &checks[0]->job_link);
+    assert_int_equal(jobs[1].begun, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_pool, close_pool)
+    const struct CMUnitTest tests[] = {
+        TEST(of_what_does_not_run_there_is_nothing_to_wait_for),
+        TEST(a_removed_check_is_not_begun),
+        TEST(who_watches_sees_the_end),
+        TEST(who_watches_in_vain_is_not_told_later),
+        TEST(what_is_queued_is_cancelled_by_a_stop),
+        TEST(a_stop_waits_for_callbacks),
+        TEST(a_worker_that_rests_ends),
+        TEST(a_stopped_pool_goes_on),
+        TEST(releases_survive_a_stop),
+        TEST(releases_without_a_worker_are_given_back),
+        TEST(the_last_worker_takes_leave_of_an_abandoned_pool),
+        TEST(it_does_what_is_left_to_release_first),
+        TEST(without_a_worker_there_is_nobody_to_leave_it_to),
+        TEST(a_forgotten_pool_begins_anew),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

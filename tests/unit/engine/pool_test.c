@@ -1,0 +1,503 @@
+/*
+ * The workers: when one more is started and when not, and what becomes of what they are given; by a
+ * clock of the test's own.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+/* wrap: pthread_create pthread_cond_init pthread_mutex_init */
+#include "engine/pool.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "jobs.h"
+
+int __real_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+int __real_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
+int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
+int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
+
+static int create_error, creates; /* what pthread_create() fails with, and how often it was tried */
+static int inits_left = -1;       /* how many locks can be made; negative: any */
+
+int __wrap_pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
+{
+    creates++;
+    if (create_error != 0)
+        return create_error;
+    return __real_pthread_create(thread, attributes, main, arg);
+}
+
+int __wrap_pthread_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes)
+{
+    if (inits_left == 0)
+        return EAGAIN;
+    inits_left--;
+    return __real_pthread_cond_init(cond, attributes);
+}
+
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+{
+    if (inits_left == 0)
+        return ENOMEM;
+    inits_left--;
+    return __real_pthread_mutex_init(mutex, attributes);
+}
+
+#define CHECKS 8
+#define LIMIT  3
+
+static struct health__pool pool;
+static struct job jobs[CHECKS];
+static struct health__check *checks[CHECKS];
+static struct health__link done; /* what was collected */
+static int notified;
+
+static void notify(void *arg)
+{
+    count_up(arg);
+}
+
+static void never(void *arg)
+{
+    (void)arg;
+    abort();
+}
+
+static int open_pool(void **unused)
+{
+    static const struct health__policy policy = {.timeout_ms = 1000};
+    size_t i;
+
+    (void)unused;
+    create_error = creates = notified = 0;
+    health__list_init(&done);
+    for (i = 0; i < CHECKS; i++) {
+        jobs[i] = (struct job){.let = false};
+        checks[i] = health__check_new("check", &policy, 0);
+        if (checks[i] == NULL)
+            return -1;
+        checks[i]->fn = job_run;
+        checks[i]->release = job_release;
+        checks[i]->arg = &jobs[i];
+    }
+    return health__pool_init(&pool, LIMIT, notify, never, &notified);
+}
+
+static int close_pool(void **unused)
+{
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < CHECKS; i++)
+        job_let(&jobs[i]);
+    if (!health__pool_stop(&pool, HEALTH__NEVER))
+        return -1;
+    health__pool_done(&pool);
+    for (i = 0; i < CHECKS; i++) {
+        health__words_free(checks[i]->outcome_words);
+        health__check_free(checks[i]);
+    }
+    return 0;
+}
+
+/* How things stand. */
+static unsigned workers(void)
+{
+    unsigned count;
+
+    (void)pthread_mutex_lock(&pool.mutex);
+    count = pool.workers;
+    (void)pthread_mutex_unlock(&pool.mutex);
+    return count;
+}
+
+static bool is_resting(void *arg)
+{
+    const unsigned *count = arg;
+    bool is;
+
+    (void)pthread_mutex_lock(&pool.mutex);
+    is = pool.idle == 1 && pool.workers == *count;
+    (void)pthread_mutex_unlock(&pool.mutex);
+    return is;
+}
+
+/* Waits until so many workers are left, one of which has nothing to do. */
+static void wait_resting(unsigned count)
+{
+    wait_until(is_resting, &count);
+}
+
+static void run(size_t i, int64_t now)
+{
+    health__pool_run(&pool, checks[i], now);
+}
+
+static bool is_collected(void *arg)
+{
+    struct health__link *link, *rest;
+
+    (void)health__pool_collect(&pool, &done);
+    health__list_each (link, rest, &done)
+        if (health__container(link, struct health__check, job_link) == arg)
+            return true;
+    return false;
+}
+
+/* Waits until the pool gives the check back. */
+static void wait_collected(size_t i)
+{
+    wait_until(is_collected, checks[i]);
+    health__list_remove(&checks[i]->job_link);
+}
+
+/* ---- Who is started when ---- */
+
+static void without_work_no_worker(void **unused)
+{
+    (void)unused;
+    assert_int_equal(health__pool_tend(&pool, 100), HEALTH__NEVER);
+    assert_int_equal(health__pool_tend(&pool, 100000), HEALTH__NEVER);
+    assert_int_equal(creates, 0);
+}
+
+static void the_first_is_started_at_once(void **unused)
+{
+    (void)unused;
+    run(0, 100);
+    assert_int_equal(health__pool_tend(&pool, 100), 110);
+    assert_int_equal(creates, 1);
+    count_wait(&jobs[0].begun, 1);
+    assert_int_equal(health__pool_tend(&pool, 100), HEALTH__NEVER);
+    assert_int_equal(workers(), 1);
+}
+
+static void the_next_when_something_has_waited_for_10_ms(void **unused)
+{
+    (void)unused;
+    run(0, 100);
+    (void)health__pool_tend(&pool, 100);
+    count_wait(&jobs[0].begun, 1);
+    run(1, 200);
+    assert_int_equal(health__pool_tend(&pool, 200), 210);
+    assert_int_equal(health__pool_tend(&pool, 209), 210);
+    assert_int_equal(creates, 1);
+    (void)health__pool_tend(&pool, 210);
+    assert_int_equal(creates, 2);
+    count_wait(&jobs[1].begun, 1);
+    assert_int_equal(workers(), 2);
+}
+
+/* What has waited long when a worker is started leaves it 10 ms before there is one more. */
+static void each_is_given_10_ms(void **unused)
+{
+    (void)unused;
+    run(0, 100);
+    (void)health__pool_tend(&pool, 100);
+    count_wait(&jobs[0].begun, 1);
+    run(1, 100);
+    run(2, 100);
+    (void)health__pool_tend(&pool, 150);
+    count_wait(&jobs[1].begun, 1);
+    assert_int_equal(health__pool_tend(&pool, 150), 160);
+    assert_int_equal(creates, 2);
+    assert_int_equal(health__pool_tend(&pool, 159), 160);
+    (void)health__pool_tend(&pool, 160);
+    assert_int_equal(creates, 3);
+    count_wait(&jobs[2].begun, 1);
+}
+
+/* Makes as many workers as may be, with a run each. */
+static void fill(void)
+{
+    size_t i;
+
+    for (i = 0; i < LIMIT; i++) {
+        run(i, 0);
+        (void)health__pool_tend(&pool, 10 * (int64_t)i);
+        count_wait(&jobs[i].begun, 1);
+    }
+    assert_int_equal(creates, LIMIT);
+}
+
+static void there_are_never_more_than_the_limit(void **unused)
+{
+    (void)unused;
+    fill();
+    run(3, 100);
+    assert_int_equal(health__pool_tend(&pool, 100000), HEALTH__NEVER);
+    assert_int_equal(creates, LIMIT);
+    assert_int_equal(workers(), LIMIT);
+    /* It is begun by the next that is free. */
+    job_let(&jobs[1]);
+    count_wait(&jobs[3].begun, 1);
+}
+
+static void but_for_those_that_are_overdue(void **unused)
+{
+    size_t i;
+
+    (void)unused;
+    fill();
+    for (i = 0; i < LIMIT; i++) {
+        run(LIMIT + i, 200);
+        assert_int_equal(health__pool_tend(&pool, 1000 + 10 * (int64_t)i), HEALTH__NEVER);
+        health__pool_overdue(&pool, checks[i]);
+        health__pool_overdue(&pool, checks[i]); /* once is enough */
+        (void)health__pool_tend(&pool, 1000 + 10 * (int64_t)i);
+        count_wait(&jobs[LIMIT + i].begun, 1);
+        assert_int_equal(creates, LIMIT + 1 + (int)i);
+    }
+    run(6, 2000);
+    assert_int_equal(health__pool_tend(&pool, 3000), HEALTH__NEVER);
+    /* Those who have returned count again, and the surplus ends. */
+    for (i = 0; i < LIMIT; i++)
+        job_let(&jobs[i]);
+    job_let(&jobs[6]);
+    wait_collected(6);
+    wait_resting(LIMIT + 1);
+    assert_int_equal(pool.overdue, 0);
+    for (i = 0; i < LIMIT; i++)
+        job_let(&jobs[LIMIT + i]);
+    wait_resting(1);
+}
+
+static void one_idle_worker_stays_and_is_enough(void **unused)
+{
+    int round;
+
+    (void)unused;
+    fill();
+    job_let(&jobs[0]);
+    job_let(&jobs[1]);
+    job_let(&jobs[2]);
+    wait_resting(1);
+    for (round = 1; round <= 50; round++) {
+        wait_collected(0);
+        run(0, 1000);
+        count_wait(&jobs[0].ended, round + 1);
+        wait_resting(1);
+    }
+    assert_int_equal(creates, LIMIT);
+    assert_int_equal(health__pool_tend(&pool, 2000), HEALTH__NEVER);
+}
+
+/* Someone was woken for it and has not come yet. */
+static void while_one_is_idle_no_other_is_started(void **unused)
+{
+    (void)unused;
+    pool.workers = pool.idle = 1; /* nobody is there: it will not come */
+    run(0, 100);
+    assert_int_equal(health__pool_tend(&pool, 109), 110);
+    assert_int_equal(health__pool_tend(&pool, 110), 120);
+    assert_int_equal(health__pool_tend(&pool, 120), 130);
+    assert_int_equal(creates, 0);
+    pool.workers = pool.idle = 0;
+}
+
+static void a_thread_that_cannot_be_started_is_tried_again(void **unused)
+{
+    (void)unused;
+    create_error = EAGAIN;
+    run(0, 100);
+    assert_int_equal(health__pool_tend(&pool, 100), 200);
+    assert_int_equal(creates, 1);
+    assert_int_equal(health__pool_tend(&pool, 199), 200);
+    assert_int_equal(creates, 1);
+    assert_int_equal(health__pool_tend(&pool, 200), 300);
+    assert_int_equal(creates, 2);
+    assert_int_equal(workers(), 0);
+    create_error = 0;
+    assert_int_equal(health__pool_tend(&pool, 299), 300);
+    (void)health__pool_tend(&pool, 300);
+    count_wait(&jobs[0].begun, 1);
+
+    /* And so is a further one. */
+    create_error = ENOMEM;
+    run(1, 400);
+    assert_int_equal(health__pool_tend(&pool, 410), 520);
+    assert_int_equal(workers(), 1);
+    create_error = 0;
+    (void)health__pool_tend(&pool, 520);
+    count_wait(&jobs[1].begun, 1);
+}
+
+/* ---- What becomes of runs and releases ---- */
+
+static void a_run_brings_back_what_the_callback_said(void **unused)
+{
+    (void)unused;
+    jobs[0].returns = HEALTH_WARN;
+    jobs[0].says = "tight";
+    job_let(&jobs[0]);
+    run(0, 100);
+    assert_int_equal(checks[0]->job, HEALTH__JOB_QUEUED);
+    (void)health__pool_tend(&pool, 100);
+    wait_collected(0);
+    assert_int_equal(checks[0]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(checks[0]->outcome, HEALTH_WARN);
+    assert_string_equal(checks[0]->outcome_words->reason, "tight");
+    assert_true(checks[0]->outcome_us >= 0);
+    assert_true(atomic_load(&checks[0]->tid) > 0);
+}
+
+static int64_t deadline_seen;
+static bool was_ours;
+
+static enum health_status see_deadline(struct health_result *result, void *arg)
+{
+    (void)arg;
+    deadline_seen = result->deadline_ms;
+    was_ours = health__thread_is_ours();
+    return HEALTH_PASS;
+}
+
+static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unused)
+{
+    (void)unused;
+    checks[0]->fn = see_deadline;
+    run(0, 12345);
+    (void)health__pool_tend(&pool, 13000);
+    wait_collected(0);
+    assert_int_equal(deadline_seen, 13345);
+    assert_true(was_ours);
+    assert_null(checks[0]->outcome_words);
+}
+
+static void what_is_queued_is_begun_in_order(void **unused)
+{
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < CHECKS; i++)
+        run(i, 0);
+    (void)health__pool_tend(&pool, 0);
+    for (i = 0; i < CHECKS; i++) {
+        count_wait(&jobs[i].begun, 1);
+        if (i + 1 < CHECKS)
+            assert_int_equal(count_of(&jobs[i + 1].begun), 0);
+        job_let(&jobs[i]);
+    }
+    wait_collected(CHECKS - 1);
+}
+
+static void a_release_is_done_by_a_worker(void **unused)
+{
+    (void)unused;
+    health__pool_release(&pool, checks[0], 100);
+    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASE);
+    (void)health__pool_tend(&pool, 100);
+    wait_collected(0);
+    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASED);
+    assert_int_equal(jobs[0].released, 1);
+    assert_int_equal(jobs[0].begun, 0);
+}
+
+/* One notice is enough for all that is there. */
+static void the_loop_is_told_when_there_is_something_again(void **unused)
+{
+    (void)unused;
+    fill();
+    job_let(&jobs[0]);
+    count_wait(&notified, 1);
+    job_let(&jobs[1]);
+    job_let(&jobs[2]);
+    wait_resting(1);
+    assert_int_equal(count_of(&notified), 1);
+    assert_false(health__pool_collect(&pool, &done));
+    assert_false(health__list_empty(&done));
+    assert_true(health__list_empty(&pool.done));
+    run(3, 0);
+    job_let(&jobs[3]);
+    count_wait(&notified, 2);
+}
+
+static void a_run_that_is_begun_late_is_told(void **unused)
+{
+    (void)unused;
+    run(0, 0);
+    health__pool_overdue(&pool, checks[0]);
+    assert_int_equal(pool.overdue, 0);
+    assert_false(health__pool_collect(&pool, &done));
+    (void)health__pool_tend(&pool, 2000);
+    count_wait(&notified, 1);
+    count_wait(&jobs[0].begun, 1);
+    assert_int_equal(pool.overdue, 1);
+    assert_true(health__pool_collect(&pool, &done));
+    assert_false(health__pool_collect(&pool, &done));
+    job_let(&jobs[0]);
+    wait_collected(0);
+    assert_int_equal(pool.overdue, 0);
+    /* The next is not. */
+    run(0, 3000);
+    wait_collected(0);
+    assert_int_equal(pool.overdue, 0);
+}
+
+/* What has returned already is not overdue, whatever the loop thought. */
+static void what_has_ended_cannot_be_overdue(void **unused)
+{
+    (void)unused;
+    job_let(&jobs[0]);
+    run(0, 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&notified, 1);
+    wait_resting(1);
+    health__pool_overdue(&pool, checks[0]);
+    assert_int_equal(pool.overdue, 0);
+    assert_false(checks[0]->overdue);
+}
+
+static void a_pool_that_has_no_locks_is_none(void **unused)
+{
+    struct health__pool other;
+    int left;
+
+    (void)unused;
+    for (left = 0; left < 3; left++) {
+        inits_left = left;
+        assert_int_equal(
+            health__pool_init(&other, 1, notify, never, NULL), left == 0 ? ENOMEM : EAGAIN);
+    }
+    inits_left = -1;
+    assert_int_equal(health__pool_init(&other, 1, notify, never, NULL), 0);
+    health__pool_done(&other);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_pool, close_pool)
+    const struct CMUnitTest tests[] = {
+        TEST(without_work_no_worker),
+        TEST(the_first_is_started_at_once),
+        TEST(the_next_when_something_has_waited_for_10_ms),
+        TEST(each_is_given_10_ms),
+        TEST(there_are_never_more_than_the_limit),
+        TEST(but_for_those_that_are_overdue),
+        TEST(one_idle_worker_stays_and_is_enough),
+        TEST(while_one_is_idle_no_other_is_started),
+        TEST(a_thread_that_cannot_be_started_is_tried_again),
+        TEST(a_run_brings_back_what_the_callback_said),
+        TEST(a_callback_has_until_the_timeout_from_when_it_was_queued),
+        TEST(what_is_queued_is_begun_in_order),
+        TEST(a_release_is_done_by_a_worker),
+        TEST(the_loop_is_told_when_there_is_something_again),
+        TEST(a_run_that_is_begun_late_is_told),
+        TEST(what_has_ended_cannot_be_overdue),
+        TEST(a_pool_that_has_no_locks_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
