@@ -133,7 +133,9 @@ struct health_options {
     /*
      * Where to listen: addresses with ports, separated by commas: "*:8080" (every address of both
      * families), "127.0.0.1:8080", "[::1]:8080".  Hosts are IP literals or "*".  Port 0 is any
-     * free one.  NULL: nowhere.
+     * free one.  "unix:/run/app/health.sock" is a unix socket, whose file has mode 0600, or
+     * another: "unix:/run/app/health.sock?mode=0660"; the file of a process that is gone is
+     * replaced, one at which someone listens is an error.  At most 16.  NULL: nowhere.
      */
     const char *listen;
 
@@ -265,7 +267,8 @@ HEALTH_PUBLIC void health_free(struct health *h);
 /*
  * health_port(h): The port that a started instance listens on: the first of `listen`.
  *
- * Returns: 1 to 65535; 0 if it listens nowhere; HEALTH_ESTOPPED if it is not started.  Since: 0.1.
+ * Returns: 1 to 65535; 0 if that is no TCP port, or it listens nowhere; HEALTH_ESTOPPED if it is
+ * not started.  Since: 0.1.
  */
 HEALTH_PUBLIC int health_port(const struct health *h);
 

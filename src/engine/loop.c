@@ -53,8 +53,11 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
         asleep_at = deadline;
     else if (found.count != HEALTH__INTERRUPTED)
         asleep_at = HEALTH__NEVER;
-    if (asleep_at != HEALTH__NEVER)
+    if (asleep_at != HEALTH__NEVER) {
+        /* What was said before is to be known first. */
+        health__mail_read(e);
         health__runs_thaw(e, asleep_at);
+    }
     health__poller_dispatch(&found);
     return true;
 }
