@@ -363,15 +363,19 @@ void health_idle(struct health_heartbeat *b)
 
 /* ---- Gates ---- */
 
-/* Of the process-wide instance the gates are there before it is. */
+/* Of the process-wide instance the gates are there before it is.  In a signal handler errno is that
+ * of whom it has interrupted. */
 static void set_gate(struct health *h, unsigned bit, bool on)
 {
+    int before = errno;
+
     if (h == NULL)
         h = atomic_load(&process_instance);
     if (h != NULL)
         health__engine_set_gate(&h->engine, bit, on);
     else
         health__gates_set(&process_gates, bit, on);
+    errno = before;
 }
 
 void health_set_started(struct health *h, bool started)

@@ -93,12 +93,13 @@ enum health_status health_check_connect(struct health_result *result, void *addr
     union address to;
     socklen_t length = text != NULL ? read_address(text, &to) : 0;
     char reason[96];
-    int error;
+    int before = errno, error;
 
     if (length == 0)
         return health_explain(result, HEALTH_FAIL, "no address of the form \"127.0.0.1:80\": %.64s",
             text != NULL ? text : "NULL");
     error = try_to_connect(&to, length, health_remaining_ms(result) / 4 * 3);
+    errno = before;
     if (error == 0)
         return HEALTH_PASS;
     if (strerror_r(error, reason, sizeof(reason)) != 0)

@@ -56,6 +56,10 @@ static void in_child(struct health__fork_part *part)
         e->life = HEALTH__STOPPED;
     }
     health__pool_forget(&e->pool);
+    /* Whoever waited for it waits in the parent. */
+    (void)health__cond_init(&e->ended);
+    /* A callback that forks is in no thread of ours here. */
+    health__thread_forget();
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_mutex_unlock(&e->turn);
 }

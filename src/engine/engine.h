@@ -60,8 +60,8 @@ struct health__server {
     /* Whether nothing is left to send. */
     bool (*drained)(struct health__server *server);
 
-    /* Forgets what `start` has made.  In the child of a fork the descriptors are closed; where they
-     * are `lost`, the host has closed them, and their numbers may be its own. */
+    /* Forgets what `start` has made, as far as memory goes, and closes the descriptors, as far as
+     * they are known to be ours.  Where they are `lost`, the host has closed some of them. */
     void (*forget)(struct health__server *server, bool lost);
 };
 
@@ -172,7 +172,8 @@ struct health__engine {
     uint64_t random;              /* state of the jitter */
     int64_t now;                  /* the time, as of the turn's beginning */
     unsigned generation;          /* of the loop: one of another is to end */
-    bool lost;                    /* the host has closed our descriptors; the loop has ended */
+    bool lost;                    /* the host has closed our descriptors: the loop ends */
+    int64_t looked_at;            /* when it was last looked whether it has */
     int64_t fresh_until[HEALTH__PROBES]; /* until then no on-demand check of the probe need be run,
                                             those in progress aside */
     uint64_t results[HEALTH__PROBES];    /* counts what changes a list of all its checks */
@@ -227,6 +228,9 @@ int health__engine_do(struct health__engine *e, struct health__errand *errand, b
 void health__engine_set_gate(struct health__engine *e, unsigned bit, bool on);
 
 /* ---- The loop ---- */
+
+/* The server has found that the host has closed its descriptors: this turn is the last. */
+void health__engine_lose(struct health__engine *e);
 
 /* The errand that was begun is done. */
 void health__errand_done(struct health__engine *e, struct health__errand *errand);

@@ -23,10 +23,16 @@ static struct health__errand *errand_of(struct health__link *link)
 
 void health__errand_done(struct health__engine *e, struct health__errand *errand)
 {
-    (void)pthread_mutex_lock(&e->mutex);
+    /* Whoever does the work of a loop that has ended holds the mutex.  Of one that runs, only the
+     * loop itself, or who has its turn, says that it has ended. */
+    bool lock = !e->loop_ended;
+
+    if (lock)
+        (void)pthread_mutex_lock(&e->mutex);
     errand->done = true;
     (void)pthread_cond_broadcast(&e->ended);
-    (void)pthread_mutex_unlock(&e->mutex);
+    if (lock)
+        (void)pthread_mutex_unlock(&e->mutex);
 }
 
 void health__errands_run(struct health__engine *e)
@@ -53,6 +59,12 @@ void health__errands_refuse(struct health__engine *e)
         errand_of(link)->done = errand_of(link)->refused = true;
 }
 
+/* Whether the loop runs and can be told so: the host may have closed our descriptors. */
+static bool loop_hears(const struct health__engine *e)
+{
+    return health__life_loop_runs(e) && !e->loop_ended && health__life_can_wake(e);
+}
+
 int health__engine_do(struct health__engine *e, struct health__errand *errand, bool stopped_too)
 {
     int error = 0;
@@ -60,7 +72,7 @@ int health__engine_do(struct health__engine *e, struct health__errand *errand, b
     errand->link = (struct health__link){NULL, NULL};
     errand->done = errand->refused = false;
     (void)pthread_mutex_lock(&e->mutex);
-    if (health__life_loop_runs(e)) {
+    if (loop_hears(e)) {
         health__list_append(&e->errands, &errand->link);
         atomic_store_explicit(&e->has_errands, true, memory_order_release);
         health__loop_wake(e);
@@ -69,7 +81,7 @@ int health__engine_do(struct health__engine *e, struct health__errand *errand, b
     } else {
         errand->refused = true;
     }
-    if (errand->refused && stopped_too) {
+    if (errand->refused && stopped_too && (e->loop_ended || !health__life_loop_runs(e))) {
         e->now = health__now_ms();
         (void)errand->run(errand);
     } else if (errand->refused) {

@@ -68,8 +68,21 @@ err0:
     return health__fail_errno(HEALTH_ESYSTEM, errno, "no descriptors to wait on");
 }
 
+bool health__life_is_whole(struct health__engine *e)
+{
+    return health__fd_is_ours(&e->wake_receive) &&
+           health__poller_change(&e->poller, &e->wake, HEALTH__READABLE) == 0;
+}
+
+bool health__life_can_wake(const struct health__engine *e)
+{
+    return health__fd_is_ours(&e->wake_send) && health__fd_is_ours(&e->wake_receive);
+}
+
 void health__life_close_poller(struct health__engine *e)
 {
+    if (!health__life_is_whole(e))
+        e->poller.fd = -1;
     /* Whoever sets a gate, in a signal handler perhaps, may be about to wake the loop. */
     atomic_store(&e->observed, false);
     while (atomic_load(&e->wakers) > 0)
@@ -141,8 +154,6 @@ int health__engine_start(struct health__engine *e, const char *listen)
 void health__life_forget_server(struct health__engine *e, bool lost)
 {
     e->server->forget(e->server, lost);
-    if (lost)
-        e->poller.fd = -1;
 }
 
 /*
@@ -161,8 +172,8 @@ static void abandon_loop(struct health__engine *e)
     health__errands_refuse(e);
     (void)pthread_cond_broadcast(&e->ended);
     e->now = health__now_ms();
-    health__runs_answer(e, true);
     health__life_forget_server(e, true);
+    health__runs_answer(e, true);
     (void)pthread_mutex_unlock(&e->turn);
     (void)pthread_detach(e->thread);
 }
@@ -172,7 +183,7 @@ static void stop_loop(struct health__engine *e, int64_t deadline)
 {
     e->stop_by = deadline;
     atomic_store_explicit(&e->stopping, true, memory_order_release);
-    if (!health__fd_is_ours(&e->wake_send)) {
+    if (!health__life_can_wake(e)) {
         abandon_loop(e);
         return;
     }
@@ -182,8 +193,6 @@ static void stop_loop(struct health__engine *e, int64_t deadline)
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_join(e->thread, NULL);
     (void)pthread_mutex_lock(&e->mutex);
-    if (e->lost)
-        health__life_forget_server(e, true);
 }
 
 void health__life_become_stopped(struct health__engine *e, struct health__link *ret_dead)

@@ -9,9 +9,11 @@
 #include "engine/loop.h"
 
 #include "base/clock.h"
+#include "engine/life.h"
 #include "engine/runs.h"
 
-/* A deadline that is missed by more than this means that the process stood still. */
+/* A deadline that is missed by more than this, or a turn that takes longer, means that the process
+ * stood still. */
 #define LATE_MS 1000
 
 void health__loop_wake(struct health__engine *e)
@@ -21,45 +23,77 @@ void health__loop_wake(struct health__engine *e)
 }
 
 /*
+ * The host has closed descriptors of ours, and their numbers may be its own by now: nobody can be
+ * answered any more.  Whoever waits in this process is told what is known.  Returns: false.
+ */
+static bool lose(struct health__engine *e)
+{
+    e->lost = true;
+    health__life_forget_server(e, true);
+    health__runs_answer(e, true);
+    return false;
+}
+
+/* The process stood still at some time after `awake_at`: since when, nobody knows, so what would
+ * have failed since then has the benefit of the doubt. */
+static void thaw(struct health__engine *e, int64_t awake_at)
+{
+    /* What was said before is to be known first. */
+    health__mail_read(e);
+    health__runs_thaw(e, awake_at);
+}
+
+/* Whether what was waited on is gone.  Looked at once a millisecond: a loop that wakes more often
+ * has better things to do. */
+static bool is_lost(struct health__engine *e, const struct health__ready *found)
+{
+    if (found->count == HEALTH__CLOSED)
+        return true;
+    if (found->count > 0 && e->looked_at == e->now)
+        return false;
+    e->looked_at = e->now;
+    return !health__life_is_whole(e);
+}
+
+/*
  * Sleeps until something is ready or the deadline has come, and tells what is ready.
  *
- * When the host has closed our descriptors there is nothing left to wait for, and their numbers may
- * be its own by now.  The sockets among them are gone from the set, so that only time can end the
- * sleep: that is when to look.
+ * Whatever wakes it, first it looks whether what it waits on is still ours: what a set of the
+ * host's has to tell is not for us to read.  Where all of ours is gone only time ends the sleep.
  *
  * Returns: false if this loop has come to its end.
  */
 static bool wait(struct health__engine *e, unsigned generation, int64_t deadline)
 {
-    int64_t asleep_at = e->now;
+    int64_t awake_at = e->now, now = health__now_ms();
     struct health__ready found;
+    bool stood_still;
 
-    if (deadline < e->now)
-        deadline = e->now;
+    if (e->lost)
+        return lose(e);
+    if (deadline < awake_at)
+        deadline = awake_at;
+    stood_still = now > awake_at + LATE_MS;
     (void)pthread_mutex_unlock(&e->turn);
     health__fork_yield();
-    health__poller_wait(&e->poller, deadline, e->now, &found);
+    health__poller_wait(&e->poller, deadline, now, &found);
     (void)pthread_mutex_lock(&e->turn);
     if (e->generation != generation)
         return false;
-    if (found.count == HEALTH__CLOSED ||
-        (found.count <= 0 && !health__fd_is_ours(&e->wake_receive))) {
-        e->lost = true;
-        return false;
-    }
-
     e->now = health__now_ms();
-    if (deadline != HEALTH__NEVER && e->now > deadline + LATE_MS)
-        asleep_at = deadline;
-    else if (found.count != HEALTH__INTERRUPTED)
-        asleep_at = HEALTH__NEVER;
-    if (asleep_at != HEALTH__NEVER) {
-        /* What was said before is to be known first. */
-        health__mail_read(e);
-        health__runs_thaw(e, asleep_at);
-    }
+    if (is_lost(e, &found))
+        return lose(e);
+    stood_still |= found.count == HEALTH__INTERRUPTED;
+    stood_still |= deadline != HEALTH__NEVER && e->now > deadline + LATE_MS;
+    if (stood_still)
+        thaw(e, awake_at);
     health__poller_dispatch(&found);
     return true;
+}
+
+void health__engine_lose(struct health__engine *e)
+{
+    e->lost = true;
 }
 
 /* Does what is to be done now.  Returns: when there is more to do. */

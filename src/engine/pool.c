@@ -116,6 +116,9 @@ static void *work(void *arg)
         pool->calling++;
         (void)pthread_mutex_unlock(&pool->mutex);
         job->call(job);
+        /* The child of a fork() that comes back from it has no place in the pool. */
+        if (!health__thread_is_ours())
+            return NULL;
         (void)pthread_mutex_lock(&pool->mutex);
         pool->calling--;
         end(pool, job);

@@ -138,7 +138,26 @@ static void resume_all(struct health__http *http)
     (void)MHD_run(http->daemon);
 }
 
-/* In the child of a fork(): MHD's memory is left alone, as it may be half changed. */
+/* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on. */
+static bool has_epoll(struct health__http *http)
+{
+    return health__poller_change(http->poller, &http->ready, HEALTH__READABLE) == 0;
+}
+
+/* Whether all of MHD's is: it aborts if a descriptor is not there any more. */
+static bool is_whole(struct health__http *http)
+{
+    size_t i;
+
+    for (i = 0; i < http->connections.room; i++)
+        if (http->connections.all[i].phase != HEALTH__FREE &&
+            !health__fd_is_ours(&http->connections.all[i].fd))
+            return false;
+    return has_epoll(http);
+}
+
+/* MHD's memory is left alone: it may be half changed, in the child of a fork, and MHD aborts where
+ * something of it is lost. */
 static void forget(struct health__server *server, bool lost)
 {
     struct health__http *http = http_of(server);
@@ -148,10 +167,10 @@ static void forget(struct health__server *server, bool lost)
     health__listeners_forget(&http->listeners);
     if (http->daemon == NULL)
         return;
-    for (i = 0; i < http->connections.room && !lost; i++)
+    for (i = 0; i < http->connections.room; i++)
         if (http->connections.all[i].phase != HEALTH__FREE)
-            (void)close(http->connections.all[i].fd);
-    if (!lost)
+            health__fd_close(&http->connections.all[i].fd);
+    if (!lost && has_epoll(http))
         (void)close(http->ready.fd);
     http->daemon = NULL;
     memset(http->answers->kept, 0, sizeof(http->answers->kept));
@@ -166,8 +185,7 @@ static void stop(struct health__server *server)
     if (http->daemon == NULL)
         return;
     http->draining = true;
-    /* MHD aborts if its descriptor is not there any more; better that it leaks. */
-    if (health__poller_change(http->poller, &http->ready, HEALTH__READABLE) != 0) {
+    if (!is_whole(http)) {
         forget(server, true);
         return;
     }
@@ -251,6 +269,13 @@ static int64_t run(struct health__server *server, int64_t now)
     if (http->daemon == NULL)
         return HEALTH__NEVER;
     health__listeners_tend(&http->listeners, now);
+    if ((http->due || health__listeners_ready(&http->listeners)) && http->looked_at != now) {
+        http->looked_at = now;
+        if (!has_epoll(http))
+            health__engine_lose(http->engine);
+    }
+    if (http->engine->lost)
+        return now;
     accept_some(http, now);
     if (http->due) {
         http->due = false;

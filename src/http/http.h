@@ -45,6 +45,7 @@ struct health__http {
     struct health__replies replies;
     struct health__connection *arriving; /* while MHD is handed a connection: it */
     bool due;                            /* MHD has something to do */
+    int64_t looked_at;                   /* when it was last looked whether MHD's epoll is there */
     bool draining;                       /* no new requests */
 };
 

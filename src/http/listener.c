@@ -140,8 +140,11 @@ static void listen_for(struct health__listeners *l, unsigned what)
 {
     size_t i;
 
-    for (i = 0; i < l->count; i++)
+    for (i = 0; i < l->count; i++) {
         (void)health__poller_change(l->poller, &l->listeners[i].source, what);
+        /* It is told again: what was ready once may be the host's by now. */
+        l->listeners[i].ready = false;
+    }
 }
 
 void health__listeners_pause(struct health__listeners *l, int64_t until)

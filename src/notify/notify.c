@@ -9,9 +9,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "notify/unit.h"
 
 #define PATIENCE_MS 1000 /* how long a call may take before another worker has its place */
+
+/* How long a heartbeat that fails is not looked at: half its age, but no less and no more. */
+#define LOOK_MIN_MS 50
+#define LOOK_MAX_MS 1000
 
 static struct health__notifier *notifier_of(struct health__observer *observer)
 {
@@ -74,13 +79,22 @@ static enum health_status status_of(
     return health__endpoint_lenient(endpoint) ? v.status : v.strict;
 }
 
+/* Why it is not passing, as in the document: what is not UTF-8 replaced. */
+static void append_reason(char to[3 * HEALTH__REASON_BYTES], const struct health__check *check)
+{
+    char reason[HEALTH__REASON_BYTES];
+
+    (void)health__check_reason(reason, check, health__wall_offset_ms());
+    health__utf8_clean(to, reason);
+}
+
 void health__notifier_explain(const struct health__notifier *n, enum health__endpoint endpoint,
     unsigned gates, enum health_status status, char to[HEALTH__NOTIFY_REASON_BYTES])
 {
     unsigned probes = health__endpoint_probes(endpoint, gates);
     const char *gate = shut_by(endpoint, gates);
-    char reason[HEALTH__REASON_BYTES];
     struct health__link *link, *rest;
+    size_t length;
 
     to[0] = '\0';
     if (status == HEALTH_PASS)
@@ -95,9 +109,10 @@ void health__notifier_explain(const struct health__notifier *n, enum health__end
         if (((check->policy.probes | HEALTH_ALL) & probes) == 0 ||
             status_of(check, endpoint) != status)
             continue;
-        (void)health__check_reason(reason, check, health__wall_offset_ms());
-        (void)snprintf(to, HEALTH__NOTIFY_REASON_BYTES, "%s%s%s", check->name,
-            reason[0] != '\0' ? ": " : "", reason);
+        length = (size_t)snprintf(to, HEALTH__NOTIFY_REASON_BYTES, "%s: ", check->name);
+        append_reason(to + length, check);
+        if (to[length] == '\0')
+            to[length - 2] = '\0';
         return;
     }
 }
@@ -149,7 +164,7 @@ static bool tell_check(struct health__notifier *n, struct health__check *check)
     (void)snprintf(n->name, sizeof(n->name), "%s", check->name);
     n->reason[0] = '\0';
     if (after != HEALTH_PASS)
-        (void)health__check_reason(n->reason, check, health__wall_offset_ms());
+        append_reason(n->reason, check);
     tell(n, 0, before, after, check->state.since);
     return true;
 }
@@ -198,22 +213,44 @@ static bool is_wanted(const struct health__notifier *n)
     return n->fn != NULL || health__systemd_listens(&n->systemd);
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A beat wakes nobody, and no time tells of it: so the heartbeats that fail are looked at now and
+ * then.  Returns: when to do so again at the latest. */
+static int64_t look_at_missed(struct health__notifier *n, int64_t now)
+{
+    struct health__link *link, *rest;
+    int64_t next = HEALTH__NEVER;
+
+    health__list_each (link, rest, &n->engine->missed) {
+        struct health__check *check = health__container(link, struct health__check, missed);
+        int64_t pause_ms = earlier(check->policy.max_age_ms / 2, LOOK_MAX_MS);
+
+        (void)health__engine_settle(n->engine, check);
+        next = earlier(next, now + (pause_ms > LOOK_MIN_MS ? pause_ms : LOOK_MIN_MS));
+    }
+    return next;
+}
+
 static int64_t turn(struct health__observer *observer, int64_t now)
 {
     struct health__notifier *n = notifier_of(observer);
+    int64_t next = look_at_missed(n, now);
     unsigned gates = read_gates(n);
-    int64_t next = HEALTH__NEVER;
 
     if (health__systemd_listens(&n->systemd))
-        next = health__unit_turn(n, gates, now);
+        next = earlier(next, health__unit_turn(n, gates, now));
     if (n->fn != NULL && !n->telling)
         tell_next(n, gates);
     if (n->telling && !n->overdue) {
         if (n->told_at + PATIENCE_MS <= now) {
             n->overdue = true;
             health__pool_overdue(&n->engine->pool, &n->job);
-        } else if (n->told_at + PATIENCE_MS < next) {
-            next = n->told_at + PATIENCE_MS;
+        } else {
+            next = earlier(next, n->told_at + PATIENCE_MS);
         }
     }
     return next;
@@ -263,6 +300,18 @@ static void forget(struct health__observer *observer)
 
 /* ---- The service ---- */
 
+/* Nobody has been told of anything. */
+static void tell_anew(struct health__notifier *n)
+{
+    struct health__link *link, *rest;
+    size_t i;
+
+    for (i = 0; i < HEALTH__ENDPOINTS; i++)
+        n->told[i] = i == HEALTH__AT_LIVE ? HEALTH_PASS : HEALTH_FAIL;
+    health__list_each (link, rest, &n->engine->checks)
+        health__container(link, struct health__check, link)->told = HEALTH_PASS;
+}
+
 struct setting {
     struct health__errand errand;
     struct health__notifier *n;
@@ -277,6 +326,7 @@ static bool set(struct health__errand *errand)
 
     n->fn = s->fn;
     n->arg = s->arg;
+    tell_anew(n);
     /* Of a loop that does not run, `begin` does it. */
     if (!errand->refused)
         health__engine_observe(n->engine, is_wanted(n));
@@ -297,9 +347,8 @@ void health__notifier_init(
         .observer = {turn, idle, begin, end, forget},
         .engine = engine,
         .use_systemd = use_systemd,
-        .told = {HEALTH_FAIL, HEALTH_FAIL, HEALTH_FAIL, HEALTH_FAIL},
         .job = {.call = call, .ended = ended, .sure = true},
     };
-    n->told[HEALTH__AT_LIVE] = HEALTH_PASS;
+    tell_anew(n);
     n->systemd.fd.fd = -1;
 }

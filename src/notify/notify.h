@@ -23,7 +23,8 @@
 #include "engine/engine.h"
 #include "notify/systemd.h"
 
-#define HEALTH__NOTIFY_REASON_BYTES (HEALTH__NAME_BYTES + 2 + HEALTH__REASON_BYTES)
+/* A name, ": ", and a reason, each byte of which may have become U+FFFD. */
+#define HEALTH__NOTIFY_REASON_BYTES (HEALTH__NAME_BYTES + 2 + 3 * HEALTH__REASON_BYTES)
 
 #define HEALTH__NOTIFY_STATUS_BYTES (HEALTH__NOTIFY_REASON_BYTES + 32)
 

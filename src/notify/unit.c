@@ -78,7 +78,7 @@ static int64_t feed_watchdog(struct health__notifier *n, unsigned gates, int64_t
         return HEALTH__NEVER;
     if (inquire(n, &n->live, HEALTH__AT_LIVE, gates, n->systemd.watchdog_ms, now))
         n->owes_watchdog = health__notifier_status(n, HEALTH__AT_LIVE, gates) != HEALTH_FAIL;
-    if (n->owes_watchdog) {
+    if (n->owes_watchdog && health__notifier_status(n, HEALTH__AT_LIVE, gates) != HEALTH_FAIL) {
         if (send_once(n, &fed, "WATCHDOG=1", now) != HEALTH__NEVER)
             return now + RETRY_MS;
         n->owes_watchdog = false;
@@ -97,13 +97,20 @@ static void make_line(char *s)
 static int64_t tell_status(struct health__notifier *n, unsigned gates, int64_t now)
 {
     uint64_t version = health__engine_version(n->engine, HEALTH_ALL, false);
-    enum health_status status = health__notifier_status(n, HEALTH__AT_READY, gates);
+    enum health_status ready = health__notifier_status(n, HEALTH__AT_READY, gates);
+    bool alive = health__notifier_status(n, HEALTH__AT_LIVE, gates) != HEALTH_FAIL;
     char reason[HEALTH__NOTIFY_REASON_BYTES], line[HEALTH__NOTIFY_STATUS_BYTES];
-    const char *word = status == HEALTH_FAIL ? "not ready" : "ready";
+    const char *word = ready == HEALTH_FAIL ? "not ready" : "ready";
 
     if (n->has_status && n->status_version == version && n->status_gates == gates)
         return HEALTH__NEVER;
-    health__notifier_explain(n, HEALTH__AT_READY, gates, status, reason);
+    if (alive) {
+        health__notifier_explain(n, HEALTH__AT_READY, gates, ready, reason);
+    } else {
+        /* Why the watchdog is not fed. */
+        word = "not alive";
+        health__notifier_explain(n, HEALTH__AT_LIVE, gates, HEALTH_FAIL, reason);
+    }
     (void)snprintf(
         line, sizeof(line), "STATUS=%s%s%s", word, reason[0] != '\0' ? ": " : "", reason);
     make_line(line);

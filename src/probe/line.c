@@ -5,11 +5,13 @@
  */
 #include "probe/line.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 void health__line_clear(struct health__line *line)
 {
     line->length = 0;
+    line->full = false;
     line->text[0] = '\0';
 }
 
@@ -35,24 +37,34 @@ static size_t character(const unsigned char *s, size_t count)
     return length;
 }
 
+/* Whether the character ends a line, or does what else a terminal does with a control character. */
+static bool is_control(const unsigned char *s, size_t length)
+{
+    if (length == 1)
+        return s[0] < 0x20 || s[0] == 0x7F;
+    if (length == 2)
+        return s[0] == 0xC2 && s[1] < 0xA0; /* U+0080 to U+009F */
+    /* U+2028 and U+2029 */
+    return length == 3 && s[0] == 0xE2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9);
+}
+
 void health__line_add_bytes(struct health__line *line, const char *bytes, size_t count)
 {
-    while (count > 0) {
+    while (count > 0 && !line->full) {
         size_t length = character((const unsigned char *)bytes, count), taken = length;
-        char c = *bytes;
+        const char *shown = bytes;
 
         if (length == 0) {
-            c = '?';
+            shown = "?";
             length = taken = 1;
-        } else if (length == 1 && ((unsigned char)c < 0x20 || c == 0x7F)) {
-            c = ' ';
+        } else if (is_control((const unsigned char *)bytes, length)) {
+            shown = " ";
+            length = 1;
         }
-        if (line->length + length > HEALTH_PROBE_REASON_MAX_BYTES)
+        line->full = line->length + length > HEALTH_PROBE_REASON_MAX_BYTES;
+        if (line->full)
             return;
-        if (length == 1)
-            line->text[line->length] = c;
-        else
-            memcpy(line->text + line->length, bytes, length);
+        memcpy(line->text + line->length, shown, length);
         line->length += length;
         line->text[line->length] = '\0';
         bytes += taken;

@@ -1,8 +1,5 @@
 /*
- * Asking whether something is healthy.
- *
- * One deadline for everything, one buffer, one connection; two attempts at it for "localhost", side
- * by side, as busy as the first of them is slow.
+ * Asking whether something is healthy: one deadline for everything, one buffer, one connection.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -17,32 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/connect.h"
 #include "probe/line.h"
 #include "probe/response.h"
 #include "probe/summary.h"
 #include "probe/url.h"
 
 #define DEFAULT_TIMEOUT_MS 2000
+#define FUTURE_MS          1000 /* that clocks may differ */
+#define SHOWN_URL_BYTES    120  /* so that there is room for the reason */
 
 enum { HEALTHY = 0, UNHEALTHY = 1 };
-
-/* ---- Time ---- */
-
-static int64_t now_ms(void)
-{
-    struct timespec t = {0, 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* What poll() is to wait; 0 when the time is up. */
-static int left_ms(int64_t deadline)
-{
-    int64_t left = deadline - now_ms();
-
-    return left <= 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
-}
 
 /* ---- Words ---- */
 
@@ -63,11 +45,13 @@ static const char *words_for(int error)
     case EPIPE:
         return "connection reset";
     case ETIMEDOUT:
+    case EAGAIN:
         return "no answer in time";
     case ENETUNREACH:
     case EHOSTUNREACH:
         return "unreachable";
     case ENOENT:
+    case ENOTDIR:
         return "it is not there";
     case EACCES:
     case EPERM:
@@ -77,7 +61,7 @@ static const char *words_for(int error)
         return "no descriptor left";
     case EAFNOSUPPORT:
     case EADDRNOTAVAIL:
-        return "no such address family here";
+        return "no such address here, or no port left";
     default:
         return NULL;
     }
@@ -94,96 +78,13 @@ static int fail_errno(struct health__line *line, int error)
     return UNHEALTHY;
 }
 
-/* ---- Connecting ---- */
-
-struct attempt {
-    int fd; /* -1: none, or no longer */
-    int error;
-    bool connected;
-};
-
-static void give_up(struct attempt *a, int error)
-{
-    if (a->fd >= 0)
-        (void)close(a->fd);
-    a->fd = -1;
-    a->error = error;
-}
-
-static void begin(struct attempt *a, const struct health__address *address)
-{
-    *a = (struct attempt){.fd = -1};
-    a->fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (a->fd < 0)
-        a->error = errno;
-    else if (connect(a->fd, (const struct sockaddr *)&address->socket, address->length) == 0)
-        a->connected = true;
-    else if (errno != EINPROGRESS)
-        give_up(a, errno);
-}
-
-/* Looks at what has become of an attempt that poll() has something to say of. */
-static void look(struct attempt *a)
-{
-    socklen_t size = sizeof(int);
-    int error = 0;
-
-    if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
-    if (error != 0)
-        give_up(a, error);
-    else
-        a->connected = true;
-}
-
-/* Connects to whichever address is there.  Returns: the descriptor, or -1 with *ret_error. */
-static int connect_to(const struct health__url *url, int64_t deadline, int *ret_error)
-{
-    struct attempt attempts[2] = {{.fd = -1}, {.fd = -1}};
-    int fd = -1;
-    unsigned i;
-
-    *ret_error = ETIMEDOUT;
-    for (i = 0; i < url->address_count; i++)
-        begin(&attempts[i], &url->addresses[i]);
-    for (;;) {
-        struct pollfd waiting[2];
-        bool any = false;
-
-        for (i = 0; i < url->address_count && fd < 0; i++)
-            if (attempts[i].connected) {
-                fd = attempts[i].fd;
-                attempts[i].fd = -1;
-            }
-        for (i = 0; i < 2; i++) {
-            /* poll() passes over those that are negative. */
-            waiting[i] = (struct pollfd){.fd = attempts[i].fd, .events = POLLOUT};
-            any |= attempts[i].fd >= 0;
-        }
-        if (fd >= 0 || !any || left_ms(deadline) == 0)
-            break;
-        if (poll(waiting, 2, left_ms(deadline)) <= 0)
-            continue;
-        for (i = 0; i < 2; i++)
-            if (attempts[i].fd >= 0 && waiting[i].revents != 0)
-                look(&attempts[i]);
-    }
-    for (i = 0; i < 2; i++) {
-        if (attempts[i].fd < 0 && attempts[i].error != 0 &&
-            (*ret_error == ETIMEDOUT || attempts[i].error == ECONNREFUSED))
-            *ret_error = attempts[i].error;
-        give_up(&attempts[i], 0);
-    }
-    return fd;
-}
-
 /* ---- HTTP ---- */
 
 /* Returns: 0, or an error number. */
-static int send_all(int fd, const char *bytes, size_t count, int64_t deadline)
+static int send_all(int fd, const char *bytes, size_t count, int flags, int64_t deadline)
 {
     while (count > 0) {
-        ssize_t sent = send(fd, bytes, count, MSG_NOSIGNAL);
+        ssize_t sent = send(fd, bytes, count, flags | MSG_NOSIGNAL);
 
         if (sent >= 0) {
             bytes += sent;
@@ -191,9 +92,9 @@ static int send_all(int fd, const char *bytes, size_t count, int64_t deadline)
         } else if (errno == EAGAIN) {
             struct pollfd waiting = {.fd = fd, .events = POLLOUT};
 
-            if (left_ms(deadline) == 0)
+            if (health__connect_left_ms(deadline) == 0)
                 return ETIMEDOUT;
-            (void)poll(&waiting, 1, left_ms(deadline));
+            (void)poll(&waiting, 1, health__connect_left_ms(deadline));
         } else if (errno != EINTR) {
             return errno;
         }
@@ -216,11 +117,12 @@ static int send_request(int fd, const struct health__url *url, int64_t deadline)
         {url->host, strlen(url->host)},
         {rest, sizeof(rest) - 1},
     };
+    const size_t last = sizeof(parts) / sizeof(parts[0]) - 1;
     size_t i;
     int error = 0;
 
-    for (i = 0; i < sizeof(parts) / sizeof(parts[0]) && error == 0; i++)
-        error = send_all(fd, parts[i].bytes, parts[i].count, deadline);
+    for (i = 0; i <= last && error == 0; i++)
+        error = send_all(fd, parts[i].bytes, parts[i].count, i < last ? MSG_MORE : 0, deadline);
     return error;
 }
 
@@ -233,9 +135,9 @@ static int receive(int fd, struct health__response *r, int64_t deadline)
         struct pollfd waiting = {.fd = fd, .events = POLLIN};
         ssize_t count = 0;
 
-        if (left_ms(deadline) == 0)
+        if (health__connect_left_ms(deadline) == 0)
             return ETIMEDOUT;
-        if (poll(&waiting, 1, left_ms(deadline)) <= 0)
+        if (poll(&waiting, 1, health__connect_left_ms(deadline)) <= 0)
             continue;
         count = recv(fd, bytes, sizeof(bytes), 0);
         if (count > 0)
@@ -282,10 +184,23 @@ static int ask_http(
 
 /* ---- Files ---- */
 
+/* Negative for a time to come.  A file can be dated at any time: not one that cannot be counted. */
+static int64_t age_of(const struct timespec *touched)
+{
+    static const int64_t far_s = (int64_t)1 << 40;
+    struct timespec now = {0, 0};
+    int64_t age_s;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    age_s = touched->tv_sec < 0 ? now.tv_sec : now.tv_sec - (int64_t)touched->tv_sec;
+    if (age_s < -far_s)
+        age_s = -far_s;
+    return age_s * 1000 + (now.tv_nsec - touched->tv_nsec) / 1000000;
+}
+
 static int ask_file(const struct health__url *url, struct health__line *line)
 {
     char path[1024];
-    struct timespec now = {0, 0};
     struct stat s;
     int64_t age_ms;
 
@@ -297,9 +212,10 @@ static int ask_file(const struct health__url *url, struct health__line *line)
         return fail_errno(line, errno);
     if (url->max_age_ms < 0)
         return HEALTHY;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    age_ms = ((int64_t)now.tv_sec - (int64_t)s.st_mtim.tv_sec) * 1000 +
-             (now.tv_nsec - s.st_mtim.tv_nsec) / 1000000;
+    age_ms = age_of(&s.st_mtim);
+    /* A clock that was set back must not make it fresh for as long. */
+    if (age_ms < -url->max_age_ms && age_ms < -FUTURE_MS)
+        return fail(line, "touched in the future");
     if (age_ms <= url->max_age_ms)
         return HEALTHY;
     (void)fail(line, "not touched for ");
@@ -316,7 +232,7 @@ static int ask(const struct health__url *url, int64_t deadline, struct health__l
 
     if (url->scheme == HEALTH__FILE)
         return ask_file(url, line);
-    fd = connect_to(url, deadline, &error);
+    fd = health__connect_to(url, deadline, &error);
     if (fd < 0)
         return fail_errno(line, error);
     if (url->scheme == HEALTH__HTTP)
@@ -341,9 +257,25 @@ static void copy(char *to, size_t size, const struct health__line *line)
     to[length] = '\0';
 }
 
+static void add_url(struct health__line *line, const char *url)
+{
+    size_t length = strnlen(url, SHOWN_URL_BYTES + 1);
+
+    if (length <= SHOWN_URL_BYTES) {
+        health__line_add(line, url);
+        return;
+    }
+    /* Not within a character. */
+    while (length > 0 && ((unsigned char)url[--length] & 0xC0) == 0x80)
+        ;
+    health__line_add_bytes(line, url, length);
+    health__line_add(line, "...");
+}
+
 int health_probe(const char *url, unsigned timeout_ms, char *reason, size_t reason_size)
 {
-    int64_t deadline = now_ms() + (timeout_ms != 0 ? timeout_ms : DEFAULT_TIMEOUT_MS);
+    int64_t deadline =
+        health__connect_now_ms() + (timeout_ms != 0 ? timeout_ms : DEFAULT_TIMEOUT_MS);
     const char *wrong = "the URL is NULL";
     struct health__url read;
     struct health__line line;
@@ -351,7 +283,7 @@ int health_probe(const char *url, unsigned timeout_ms, char *reason, size_t reas
 
     health__line_clear(&line);
     if (url != NULL) {
-        health__line_add(&line, url);
+        add_url(&line, url);
         wrong = health__url_read(&read, url);
     }
     if (wrong != NULL) {

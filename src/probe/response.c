@@ -35,6 +35,15 @@ static enum health__response_part read_status(struct health__response *r)
     return HEALTH__IN_HEADER;
 }
 
+/* Whether the line has a name before its colon.  Where one reader of HTTP sees a header, the other
+ * must not see none: "Content-Length : 5", or a line that goes on with the one before. */
+static bool has_name(const struct health__response *r)
+{
+    size_t length = strcspn(r->line, ": \t");
+
+    return length > 0 && (r->line[length] == ':' || length == sizeof(r->line) - 1);
+}
+
 /* Returns: -1 if it is no length. */
 static int64_t read_length(const char *s)
 {
@@ -61,8 +70,12 @@ static enum health__response_part read_header(struct health__response *r)
     static const char length[] = "content-length:", encoding[] = "transfer-encoding:";
     int64_t value;
 
+    /* 204 and 304 have no body, whatever they say. */
     if (r->line_length == 0)
-        return r->length == 0 ? HEALTH__COMPLETE : HEALTH__IN_BODY;
+        return r->length == 0 || r->code == 204 || r->code == 304 ? HEALTH__COMPLETE
+                                                                  : HEALTH__IN_BODY;
+    if (!has_name(r))
+        return HEALTH__MALFORMED;
     /* We asked by HTTP/1.0, which has no chunks. */
     if (strncasecmp(r->line, encoding, sizeof(encoding) - 1) == 0)
         return HEALTH__MALFORMED;

@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HEALTH__RESPONSE_KEPT_BYTES 8192
+/* Two hundred checks of a document of ours. */
+#define HEALTH__RESPONSE_KEPT_BYTES 32768
 
 enum health__response_part {
     HEALTH__IN_STATUS,

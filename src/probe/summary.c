@@ -105,8 +105,10 @@ static size_t add_escape(struct health__line *line, const char *at, const char *
         return 1;
     }
     high = code_unit(at + 1, end);
-    if (high < 0)
+    if (high < 0) {
+        health__line_add(line, "?");
         return 1;
+    }
     if (high < 0xD800 || high > 0xDFFF) {
         add_code_point(line, (uint32_t)high);
         return 5;
@@ -179,7 +181,7 @@ static bool read_string(struct reader *r, struct span *ret)
 
     ret->at = at;
     while (at < r->end && *at != '"')
-        at += *at == '\\' ? 2 : 1;
+        at += *at == '\\' && r->end - at > 1 ? 2 : 1;
     if (at >= r->end)
         return false;
     ret->length = (size_t)(at - ret->at);
@@ -275,7 +277,13 @@ static bool step(struct reader *r)
 
 void health__summary_add(struct health__line *line, const char *document, size_t length)
 {
-    struct reader r = {.line = line, .at = document, .end = document + length};
+    const struct span none = {document, 0};
+    struct reader r = {.line = line,
+        .at = document,
+        .end = document + length,
+        .key = none,
+        .name = none,
+        .output = none};
 
     if (length == 0 || document[0] != '{')
         return;

@@ -36,6 +36,9 @@ static const char *read_host(
         return "the host is too long";
     memcpy(url->host, text, length);
     url->host[length] = '\0';
+    /* In a list of addresses there may be some around each. */
+    if (strchr(url->host, ' ') != NULL)
+        return "there is a blank in the host";
 
     port = strrchr(url->host, ':');
     if (port != NULL && strchr(port, ']') != NULL)
