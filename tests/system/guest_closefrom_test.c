@@ -40,9 +40,10 @@
 #define STOP_MS     1000
 #define WATCH_MS    2000 /* for how long it is seen what happens; longer than any timer */
 #define RESPONSE_MS 2500 /* of requests that wait */
-#define RUNNING_MS  1500 /* for how long a run may have been under way, for what is seen to happen \
-                          */
-#define OFTEN_MS    400  /* the interval of a periodic check */
+#define RUNNING_MS                                                                                 \
+    1500                /* for how long a run may have been under way, for what is seen to happen  \
+                         */
+#define OFTEN_MS    400 /* the interval of a periodic check */
 #define CPU_PERCENT 5
 #define AFTER_MS    60 /* what there was to do is done by then */
 #define CLIENTS     6
@@ -286,7 +287,7 @@ static int start_again(struct health *h, const struct canaries *canaries)
 
     for (i = 0; i < 2; i++) {
         PROCESS_CHECK(health_start(h) == 0);
-        PROCESS_CHECK(client_try_status(health_port(h), "/ready") == 200);
+        PROCESS_CHECK(client_try_status(health_port(h), "/health/quick") == 200);
         PROCESS_CHECK(client_try_status(health_port(h), "/health/pushed") == 200);
         PROCESS_CHECK(health_stop(h, TIMEOUT_MS) == 0);
         PROCESS_CHECK(look(canaries) == 0);

@@ -637,9 +637,24 @@ static bool happen(enum event event)
 
 /* ---- What must hold at any time ---- */
 
+/* What is queued is begun in time, by a further worker if need be: one that is late holds up
+ * nobody. */
+static void check_workers(void)
+{
+    const struct health__pool *pool = &m.e.pool;
+    int i, busy = 0;
+
+    for (i = ONE; i <= TWO; i++)
+        busy += m.truths[i].begun && !is_late(&m.truths[i]);
+    if (!health__list_empty(&pool->queue) && busy == 0)
+        must(pool->workers > pool->calling || m.next <= m.now + 10);
+}
+
 static void check_runs(void)
 {
     int i;
+
+    check_workers();
 
     for (i = ONE; i <= TWO; i++) {
         const struct truth *t = &m.truths[i];
