@@ -30,6 +30,8 @@ static int gone; /* how often it was told so */
 
 static struct job a, b, c;
 
+static unsigned workers = 4; /* at most */
+
 static inline int open_engine(void **state)
 {
     memset(e, 0, sizeof(*e));
@@ -40,7 +42,7 @@ static inline int open_engine(void **state)
     a = b = c = (struct job){.let = false};
     if (refused_count(state) != 0)
         return -1;
-    return health__engine_init(e, &gates, &server.server, 800, 4);
+    return health__engine_init(e, &gates, &server.server, 800, workers);
 }
 
 static inline void be_gone(void *arg)

@@ -6,6 +6,7 @@
  */
 #include "engine/engine.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,11 +16,25 @@
 
 #define PATIENCE_S 40
 
-static int descriptors; /* that were open before */
+static int descriptors; /* that a child has of others */
+
+/* Before there is an engine: a tool that watches may have some of its own in a child. */
+static int count_in_child(void)
+{
+    pid_t pid = fork();
+    int status = -1;
+
+    if (pid == 0)
+        _exit(process_descriptors(0));
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
 
 static int open_one(void **state)
 {
-    descriptors = process_descriptors(0);
+    /* AddressSanitizer takes no care of a fork() while another thread is born or dies: it locks up
+     * in the child.  So there is one worker, and it is there by then. */
+    workers = 1;
+    descriptors = count_in_child();
     return open_engine(state);
 }
 
@@ -44,10 +59,11 @@ static void in_child(void (*does)(void))
         (void)alarm(PATIENCE_S);
         jobs_forget();
         does();
-        _exit(0);
+        /* What threads had that are not here is lost, and is no leak for a tool to report. */
+        (void)kill(getpid(), SIGKILL);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    assert_int_equal(status, SIGKILL);
 }
 
 /* It is stopped here, nothing of it is open, and it says what one that is stopped does. */
@@ -91,9 +107,13 @@ static void forgets_nothing_and_starts_again(void)
 
 static void forgets_once_in_each_generation(void)
 {
+    int ended;
+
     child_expects(server.forgets == 1);
     in_child(forgets_and_starts_again);
+    ended = count_of(&a.ended);
     child_expects(health__engine_start(e, NULL) == 0);
+    count_wait(&a.ended, ended + 1);
     server.forgets = 0;
     in_child(forgets_and_starts_again);
     child_expects(health__engine_stop(e, 20000) == 0);
@@ -138,8 +158,9 @@ static void one_that_is_started(void **unused)
     job_let(&a);
     add("a", &a, 1, 0);
     start();
+    count_wait(&a.ended, 1);
     /* At any moment of its turns and runs. */
-    for (round = 0; round < 30; round++)
+    for (round = 0; round < (process_is_slow() ? 6 : 30); round++)
         in_child(round % 2 == 0 ? forgets_and_starts_again : frees);
     goes_on();
 }
@@ -162,6 +183,7 @@ static void the_child_of_a_child(void **unused)
     job_let(&a);
     add("a", &a, 1, 0);
     start();
+    count_wait(&a.ended, 1);
     in_child(forgets_once_in_each_generation);
     goes_on();
 }
@@ -208,8 +230,8 @@ static void one_that_is_being_stopped(void **unused)
     job_let(&a);
     add("a", &a, 1, 0);
     server.drains_empty = 1000000000;
-    server.next = HEALTH__NEVER;
     start();
+    count_wait(&a.ended, 1);
     assert_int_equal(pthread_create(&thread, NULL, stop_long, &result), 0);
     count_wait(&server.drains, 1);
     in_child(forgets_and_starts_again);
