@@ -16,8 +16,8 @@
 #define SLACK_MS (process_is_slow() ? 4000 : 500)
 #define QUICK_MS (process_is_slow() ? 4000 : 2000)
 
-/* Clocks are read in whole ms, before or after the moment itself. */
-#define ROUNDING_MS 3
+/* Clocks are read in whole ms, and a little before or after the moment itself. */
+#define ROUNDING_MS 20
 
 /* A time that nothing comes near to, unless something is wrong. */
 #define LONG_MS 10000

@@ -331,7 +331,7 @@ static void a_request_waits_for_its_own_checks_alone(void **state)
 {
     static struct puppet slow, quick;
     struct client waiting;
-    struct health *h = start(5000, 0);
+    struct health *h = start(60000, 0);
     json_t *doc;
     int i;
 
@@ -356,7 +356,7 @@ static void a_request_waits_for_its_own_checks_alone(void **state)
 static void ten_checks_of_100_ms_are_answered_together(void **state)
 {
     static struct puppet puppets[10];
-    struct health *h = start(5000, 0);
+    struct health *h = start(60000, 0);
     const int enough = process_is_slow() ? SLACK_MS : 300;
     int ms = LONG_MS, code, round;
     char name[8];
@@ -388,7 +388,7 @@ static void ten_checks_of_100_ms_are_answered_together(void **state)
 static void a_request_waits_until_the_timeout_and_not_for_an_overdue_run(void **state)
 {
     static struct puppet p;
-    struct health *h = start(5000, 0);
+    struct health *h = start(60000, 0);
     int i;
 
     (void)state;
@@ -749,7 +749,7 @@ static void overdue_runs_leave_their_workers_to_others(void **state)
     int code;
 
     (void)state;
-    h = start(5000, 1);
+    h = start(60000, 1);
     for (i = 0; i < COUNT(hung); i++) {
         (void)snprintf(name, sizeof(name), "hung%u", i);
         add(h, &hung[i], name, HEALTH_STARTUP, 150, 60000);
@@ -759,7 +759,7 @@ static void overdue_runs_leave_their_workers_to_others(void **state)
     assert_int_equal(client_status(service_port(h), "/startup"), 503);
 
     /* Behind all those that have not begun. */
-    assert_between(asking_takes(service_port(h), "/health/good", &code, &doc), 0, 3000);
+    assert_between(asking_takes(service_port(h), "/health/good", &code, &doc), 0, 4 * QUICK_MS);
     assert_int_equal(code, 200);
     document_free(doc);
     for (i = 0; i < COUNT(hung); i++)

@@ -30,7 +30,7 @@ static struct health *start(void)
 {
     struct health_options options = HEALTH_OPTIONS_INIT;
 
-    options.response_ms = 5000;
+    options.response_ms = 60000;
     return service_start(&options);
 }
 
@@ -97,7 +97,9 @@ static void it_runs_at_once_with_nobody_asking(void **state)
     service_end(h);
 }
 
-static void the_interval_varies_by_a_tenth(void **state)
+/* Runs ten checks a few times each.  Returns: whether their intervals are as they should be, but
+ * for a fifth of them, in which a busy machine has a say. */
+static bool intervals_are_right(void)
 {
     static struct puppet puppets[10];
     enum { INTERVAL_MS = 400, RUNS = 7 };
@@ -106,7 +108,6 @@ static void the_interval_varies_by_a_tenth(void **state)
     struct health_check check;
     char name[8];
 
-    (void)state;
     for (i = 0; i < COUNT(puppets); i++) {
         (void)snprintf(name, sizeof(name), "c%u", i);
         check = periodic(&puppets[i], name, INTERVAL_MS, LONG_MS);
@@ -114,23 +115,24 @@ static void the_interval_varies_by_a_tenth(void **state)
     }
     for (i = 0; i < COUNT(puppets); i++)
         assert_true(puppet_wait_begun(&puppets[i], RUNS, LONG_MS));
-
     for (i = 0; i < COUNT(puppets); i++)
         for (run = 1; run < RUNS; run++) {
             int64_t gap = puppet_begun_at(&puppets[i], run) - puppet_begun_at(&puppets[i], run - 1);
 
             all++;
-            early += gap < INTERVAL_MS * 9 / 10 - 10;
-            late += gap > INTERVAL_MS * 11 / 10 + 20;
+            early += gap < INTERVAL_MS * 9 / 10 - 5;
             sooner += gap < INTERVAL_MS - 10;
             later += gap > INTERVAL_MS + 10;
+            late += gap > INTERVAL_MS * 11 / 10 + 5;
         }
-    /* A busy machine has a say in some of them, but not in most. */
-    assert_true(early * 4 < all);
-    assert_true(late * 4 < all);
-    assert_true(sooner * 10 > all);
-    assert_true(later * 10 > all);
     service_end(h);
+    return early * 5 < all && late * 5 < all && sooner * 10 > all && later * 10 > all;
+}
+
+static void the_interval_varies_by_a_tenth(void **state)
+{
+    (void)state;
+    assert_true(intervals_are_right() || intervals_are_right() || intervals_are_right());
 }
 
 static void requests_do_not_run_it(void **state)

@@ -116,7 +116,7 @@ static void without_a_worker_checks_say_so_until_there_is_one(void **state)
     (void)state;
     puppet_init(&p);
     check = puppet_check(&p, "db");
-    check.timeout_ms = 300;
+    check.timeout_ms = 1000;
     assert_accepted(health_add_check(h, &check));
     assert_accepted(health_start(h));
     atomic_store(&no_threads, true);
@@ -126,7 +126,7 @@ static void without_a_worker_checks_say_so_until_there_is_one(void **state)
     assert_check(doc, "db", "fail", "no result yet");
     document_free(doc);
     assert_int_equal(client_status(service_port(h), "/live"), 200);
-    asking_pause(200);
+    asking_pause(1000);
     doc = document_get(service_port(h), "/ready", 503);
     assert_output_since(doc, "db", "not started since ", ": no free worker");
     document_free(doc);
