@@ -15,11 +15,13 @@
 #include <string.h>
 
 #include "answer/answer.h"
+#include "answer/inside.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "core/policy.h"
 #include "engine/engine.h"
 #include "http/http.h"
+#include "notify/notify.h"
 
 #define DEFAULT_RESPONSE_MS 800
 #define DEFAULT_CONNECTIONS 256
@@ -30,13 +32,15 @@
 #define MAX_PORT            65535
 
 /* What version 0.1 had of each struct: never more, so that programs built with it go on working. */
-#define FIRST_OPTIONS_BYTES (offsetof(struct health_options, workers) + sizeof(unsigned))
+#define FIRST_OPTIONS_BYTES (offsetof(struct health_options, reserved) + sizeof(unsigned))
 #define FIRST_CHECK_BYTES   (offsetof(struct health_check, reserved) + sizeof(unsigned))
 
 struct health {
     struct health__engine engine;
-    struct health__answers answers;
+    struct health__answers answers; /* for HTTP */
+    struct health__answers inside;  /* for health_document() */
     struct health__http http;
+    struct health__notifier notifier;
     struct health__gates own_gates; /* of all but the process-wide one */
     struct health__gates *gates;
     char *strings[5]; /* the options' */
@@ -73,6 +77,8 @@ static int read_options(struct health_options *ret_options, const struct health_
         error = check_limit("connections", o.connections, MAX_CONNECTIONS);
     if (error == 0)
         error = check_limit("workers", o.workers, MAX_WORKERS);
+    if (error == 0)
+        error = check_limit("reserved", o.reserved, 0);
     if (error != 0)
         return error;
     if (o.response_ms == 0)
@@ -91,6 +97,7 @@ static void gone(void *arg)
     struct health *h = arg;
     size_t i;
 
+    health__answers_clear(&h->inside);
     for (i = 0; i < sizeof(h->strings) / sizeof(h->strings[0]); i++)
         free(h->strings[i]);
     free(h);
@@ -129,8 +136,8 @@ static int make(
     h->gates = gates != NULL ? gates : &h->own_gates;
     error = copy_strings(h, &o);
     if (error == 0)
-        error =
-            health__engine_init(&h->engine, h->gates, &h->http.server, o.response_ms, o.workers);
+        error = health__engine_init(
+            &h->engine, h->gates, &h->http.server, &h->notifier.observer, o.response_ms, o.workers);
     if (error != 0) {
         int cause = errno;
 
@@ -138,6 +145,7 @@ static int make(
         errno = cause;
         return error;
     }
+    health__notifier_init(&h->notifier, &h->engine, o.systemd != 0);
     health__http_init(&h->http, &h->engine, &h->answers, h->strings[0],
         (enum health_details)o.details, o.connections);
     h->answers = (struct health__answers){
@@ -149,6 +157,8 @@ static int make(
         .release_id = h->strings[3],
         .description = h->strings[4],
     };
+    h->inside = h->answers;
+    h->inside.maker = &health__bytes_maker;
     *ret_h = h;
     return 0;
 }
@@ -178,11 +188,6 @@ static struct health *instance(struct health *h, int *ret_error)
         return h;
     *ret_error = make_process_instance(NULL);
     return *ret_error == 0 || *ret_error == HEALTH_EEXIST ? atomic_load(&process_instance) : NULL;
-}
-
-static struct health__gates *gates_of(struct health *h)
-{
-    return h != NULL ? h->gates : &process_gates;
 }
 
 /* On success errno is as it was. */
@@ -358,17 +363,56 @@ void health_idle(struct health_heartbeat *b)
 
 /* ---- Gates ---- */
 
+/* Of the process-wide instance the gates are there before it is.  In a signal handler errno is that
+ * of whom it has interrupted. */
+static void set_gate(struct health *h, unsigned bit, bool on)
+{
+    int before = errno;
+
+    if (h == NULL)
+        h = atomic_load(&process_instance);
+    if (h != NULL)
+        health__engine_set_gate(&h->engine, bit, on);
+    else
+        health__gates_set(&process_gates, bit, on);
+    errno = before;
+}
+
 void health_set_started(struct health *h, bool started)
 {
-    health__gates_set(gates_of(h), HEALTH__NOT_STARTED, !started);
+    set_gate(h, HEALTH__NOT_STARTED, !started);
 }
 
 void health_set_ready(struct health *h, bool ready)
 {
-    health__gates_set(gates_of(h), HEALTH__NOT_READY, !ready);
+    set_gate(h, HEALTH__NOT_READY, !ready);
 }
 
 void health_drain(struct health *h)
 {
-    health__gates_set(gates_of(h), HEALTH__DRAINING, true);
+    set_gate(h, HEALTH__DRAINING, true);
+}
+
+/* ---- Asking from inside ---- */
+
+int health_document(struct health *h, unsigned probe, char *buf, size_t size, size_t *ret_len,
+    enum health_status *ret_status)
+{
+    int before = errno, error = 0;
+
+    h = instance(h, &error);
+    if (h != NULL)
+        error = health__answer_inside(&h->inside, probe, h->http.details != HEALTH_DETAILS_NONE,
+            buf, size, ret_len, ret_status);
+    return result(error, before);
+}
+
+int health_on_change(struct health *h, health_change_fn *fn, void *arg)
+{
+    int before = errno, error = 0;
+
+    h = instance(h, &error);
+    if (h != NULL)
+        error = health__notifier_set(&h->notifier, fn, arg);
+    return result(error, before);
 }

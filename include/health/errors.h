@@ -24,7 +24,8 @@
     X(HEALTH_EALREADY, -8, "the instance is started already")                                      \
     X(HEALTH_ESTOPPED, -9, "the instance is not started")                                          \
     X(HEALTH_ELISTEN, -10, "an address cannot be listened on")                                     \
-    X(HEALTH_ESYSTEM, -11, "the system has no thread or descriptor to give")
+    X(HEALTH_ESYSTEM, -11, "the system has no thread or descriptor to give")                       \
+    X(HEALTH_ENOBUFS, -12, "the document is longer than the buffer")
 
 enum {
 #define HEALTH_ERROR_ENUM(name, value, text) name = (value),

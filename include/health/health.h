@@ -133,7 +133,9 @@ struct health_options {
     /*
      * Where to listen: addresses with ports, separated by commas: "*:8080" (every address of both
      * families), "127.0.0.1:8080", "[::1]:8080".  Hosts are IP literals or "*".  Port 0 is any
-     * free one.  NULL: nowhere.
+     * free one.  "unix:/run/app/health.sock" is a unix socket, whose file has mode 0600, or
+     * another: "unix:/run/app/health.sock?mode=0660"; the file of a process that is gone is
+     * replaced, one at which someone listens is an error.  At most 16.  NULL: nowhere.
      */
     const char *listen;
 
@@ -158,10 +160,19 @@ struct health_options {
     /* How many callbacks may run at once, those past their timeout not counted; default 16, at
      * most 1,024. */
     unsigned workers;
+
+    /* Not 0: tell systemd (sd_notify(3), over $NOTIFY_SOCKET as it is at health_start()): READY=1
+     * when /ready first passes, STATUS= with what fails, STOPPING=1 at health_drain(), and, where
+     * the unit has WatchdogSec=, WATCHDOG=1 twice in that time, but only while /live passes.  The
+     * library asks both probes by itself for that. */
+    unsigned systemd;
+
+    /* Must be 0. */
+    unsigned reserved;
 };
 #define HEALTH_OPTIONS_INIT                                                                        \
     {                                                                                              \
-        sizeof(struct health_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0                    \
+        sizeof(struct health_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0              \
     }
 
 /* A check and how it is judged.  Start from HEALTH_CHECK_INIT. */
@@ -256,7 +267,8 @@ HEALTH_PUBLIC void health_free(struct health *h);
 /*
  * health_port(h): The port that a started instance listens on: the first of `listen`.
  *
- * Returns: 1 to 65535; 0 if it listens nowhere; HEALTH_ESTOPPED if it is not started.  Since: 0.1.
+ * Returns: 1 to 65535; 0 if that is no TCP port, or it listens nowhere; HEALTH_ESTOPPED if it is
+ * not started.  Since: 0.1.
  */
 HEALTH_PUBLIC int health_port(const struct health *h);
 
@@ -361,6 +373,68 @@ HEALTH_PUBLIC void health_idle(struct health_heartbeat *b);
  */
 HEALTH_PUBLIC int health_report(struct health *h, const char *name, enum health_status status,
     const char *format, ...) HEALTH_PRINTF(4, 5);
+
+/* ---- Asking from inside ------------------------------------------------------------------ */
+
+/*
+ * health_document(h, probe, buf, size, ret_len, ret_status): What a request from the same host
+ * would be told: for a service with an HTTP or gRPC server of its own.  `probe` is HEALTH_LIVE,
+ * HEALTH_READY, HEALTH_STARTUP or HEALTH_ALL (/health).  Waits for checks that have to be run, at
+ * most `response_ms`.
+ *
+ * The document, JSON with a final NUL, goes into `buf`, of `size` bytes, and its length without the
+ * NUL into *ret_len; `buf` NULL: only the status is wanted.  *ret_status is HEALTH_FAIL where the
+ * answer would be 503.  `ret_len` and `ret_status` may be NULL.
+ *
+ * Returns: HEALTH_EINVAL for no or several probes; HEALTH_ESTOPPED if the instance is not started;
+ * HEALTH_ENOBUFS if the document does not fit: *ret_len tells its length then, *ret_status is set,
+ * and `buf` is untouched; HEALTH_ENOMEM, *ret_status being set.  Since: 0.1.
+ */
+HEALTH_PUBLIC int health_document(struct health *h, unsigned probe, char *buf, size_t size,
+    size_t *ret_len, enum health_status *ret_status);
+
+/* What has changed; valid until the function returns. */
+struct health_change {
+    /* sizeof(struct health_change) of the library: what is beyond it is not there. */
+    size_t size;
+
+    /* Of the check or heartbeat; of a probe: "live", "ready", "startup" or "health". */
+    const char *name;
+
+    /* Why it is not passing, as in the document; "" if there is nothing to say. */
+    const char *reason;
+
+    /* When it changed, in ms since 1970. */
+    long long time_ms;
+
+    /* HEALTH_LIVE, HEALTH_READY, HEALTH_STARTUP or HEALTH_ALL (/health): what has changed is the
+     * status of that probe.  0: of a check. */
+    unsigned probe;
+
+    /* Each an enum health_status.  Checks begin as pass and are told of once they have been judged;
+     * probes begin as fail, but for live. */
+    unsigned before;
+    unsigned after;
+
+    /* 0. */
+    unsigned reserved;
+};
+
+/* Told of changes; on a worker thread, one change at a time, in order. */
+typedef void health_change_fn(const struct health_change *change, void *arg);
+
+/*
+ * health_on_change(h, fn, arg): Has `fn` called for each change of a check's or a probe's status,
+ * also those that time alone makes; at first for each that is not as it begins (see
+ * struct health_change).  While `fn` is slow changes are taken together: it may not see a status
+ * that has gone again, but always the last one.  It takes the place of the one set before, which is
+ * not called again, though a call may still be under way.  `fn` NULL: none.
+ *
+ * On-demand checks change only when they are asked.
+ *
+ * Returns: HEALTH_ENOMEM.  Since: 0.1.
+ */
+HEALTH_PUBLIC int health_on_change(struct health *h, health_change_fn *fn, void *arg);
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "core/reason.h"
 #include "render/document.h"
 
 /* The wall clock is set and slewed; by less than this it has not moved. */
@@ -118,8 +117,7 @@ static void render_check(struct health__answers *a, const struct health__request
         item.unit = words->unit;
     }
     if (request->details && item.status != HEALTH_PASS &&
-        health__reason(reason, &check->state, &check->policy, words != NULL ? words->reason : NULL,
-            atomic_load_explicit(&check->tid, memory_order_relaxed) != 0, a->wall_offset_ms) > 0)
+        health__check_reason(reason, check, a->wall_offset_ms) > 0)
         item.output = reason;
     health__document_add(to, &item, first);
 }

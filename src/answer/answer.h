@@ -14,7 +14,7 @@
 
 #include <health/health.h>
 
-#include "answer/endpoint.h"
+#include "core/endpoint.h"
 #include "engine/engine.h"
 
 /* What is asked for. */

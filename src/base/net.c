@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/local.h"
+
 #define DEFER_ACCEPT_S 3
-#define BACKLOG        4096 /* the kernel cuts it to net.core.somaxconn */
+#define DEFAULT_MODE   0600u /* of a unix socket */
+#define BACKLOG        4096  /* the kernel cuts it to net.core.somaxconn */
 
 /* Reads decimal digits up to the end of the string.  Returns: -1 if it is no port. */
 static int parse_port(const char *s)
@@ -58,7 +62,35 @@ static int set_ipv4(struct health__address *a, const char *host, uint16_t port)
     return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
 }
 
-/* Reads "HOST:PORT", which it takes apart. */
+/* Reads "/PATH" or "/PATH?mode=0660", which it takes apart. */
+static int parse_unix(char *text, struct health__address *a)
+{
+    static const char mode[] = "?mode=";
+    struct sockaddr_un *un = (struct sockaddr_un *)&a->socket;
+    char *query = strchr(text, '?');
+    size_t i;
+
+    a->mode = DEFAULT_MODE;
+    if (query != NULL) {
+        if (strncmp(query, mode, sizeof(mode) - 1) != 0)
+            return -1;
+        *query = '\0';
+        query += sizeof(mode) - 1;
+        a->mode = 0;
+        for (i = 0; query[i] >= '0' && query[i] <= '7' && i < 4; i++)
+            a->mode = a->mode * 8 + (unsigned)(query[i] - '0');
+        if (i == 0 || query[i] != '\0' || a->mode > 0777)
+            return -1;
+    }
+    if (text[0] != '/' || strlen(text) >= sizeof(un->sun_path))
+        return -1;
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, text, strlen(text) + 1);
+    a->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(text) + 1);
+    return 0;
+}
+
+/* Reads "HOST:PORT" or "unix:/PATH", which it takes apart. */
 static int parse_one(char *text, struct health__address *a)
 {
     char *colon = strrchr(text, ':');
@@ -66,6 +98,8 @@ static int parse_one(char *text, struct health__address *a)
     uint16_t port;
     int number;
 
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(text + 5, a);
     if (colon == NULL)
         return -1;
     number = parse_port(colon + 1);
@@ -144,6 +178,8 @@ bool health__address_is_local(const struct sockaddr *address, socklen_t length)
     four = ipv4(address);
     if (four != NULL)
         return memcmp(four, loopback, sizeof(loopback)) == 0;
+    if (address->sa_family == AF_UNIX)
+        return true;
     return address->sa_family == AF_INET6 &&
            IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
 }
@@ -205,6 +241,8 @@ int health__address_listen(const struct health__address *address)
     uint16_t port;
     int fd;
 
+    if (address->socket.ss_family == AF_UNIX)
+        return health__local_listen(address);
     fd = listen_at(&address->socket, address->length, address->any);
     if (fd >= 0 || !address->any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;

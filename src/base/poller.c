@@ -54,7 +54,8 @@ void health__poller_remove(struct health__poller *p, struct health__source *sour
     (void)control(p, EPOLL_CTL_DEL, source, 0);
 }
 
-int health__poller_wait(struct health__poller *p, int64_t deadline_ms, int64_t now_ms)
+void health__poller_wait(
+    struct health__poller *p, int64_t deadline_ms, int64_t now_ms, struct health__ready *ret_ready)
 {
     int timeout = -1;
 
@@ -62,16 +63,19 @@ int health__poller_wait(struct health__poller *p, int64_t deadline_ms, int64_t n
         timeout = 0;
     else if (deadline_ms != HEALTH__NEVER)
         timeout = deadline_ms - now_ms > INT_MAX ? INT_MAX : (int)(deadline_ms - now_ms);
-    return epoll_wait(p->fd, p->found, (int)(sizeof(p->found) / sizeof(p->found[0])), timeout);
+    ret_ready->count = epoll_wait(p->fd, ret_ready->events,
+        (int)(sizeof(ret_ready->events) / sizeof(ret_ready->events[0])), timeout);
+    if (ret_ready->count < 0)
+        ret_ready->count = errno == EINTR ? HEALTH__INTERRUPTED : HEALTH__CLOSED;
 }
 
-void health__poller_dispatch(struct health__poller *p, int ready)
+void health__poller_dispatch(const struct health__ready *found)
 {
     int i;
 
-    for (i = 0; i < ready; i++) {
-        struct health__source *source = p->found[i].data.ptr;
-        uint32_t events = p->found[i].events;
+    for (i = 0; i < found->count; i++) {
+        struct health__source *source = found->events[i].data.ptr;
+        uint32_t events = found->events[i].events;
         unsigned what = 0;
 
         if (events & EPOLLIN)

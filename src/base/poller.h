@@ -22,8 +22,18 @@ struct health__source {
 };
 
 struct health__poller {
-    int fd;                       /* -1: not open */
-    struct epoll_event found[64]; /* by the last wait */
+    int fd; /* -1: not open */
+};
+
+/* What a wait has found. */
+struct health__ready {
+    int count; /* how many; or one of the following */
+    struct epoll_event events[64];
+};
+enum {
+    HEALTH__INTERRUPTED = -1, /* as all asynchronous signals are blocked in the threads that wait,
+                                 the process was stopped and goes on */
+    HEALTH__CLOSED = -2       /* the set is no more: the host has closed its descriptor */
 };
 
 /* Returns: 0, or -1 with errno. */
@@ -37,15 +47,12 @@ int health__poller_add(struct health__poller *p, struct health__source *source, 
 int health__poller_change(struct health__poller *p, struct health__source *source, unsigned what);
 void health__poller_remove(struct health__poller *p, struct health__source *source);
 
-/*
- * Waits until `deadline_ms` (HEALTH__NEVER: without end; past: not at all) and then hands
- * back how many sources are ready: 0 if the time was up, -1 if it was interrupted.  All
- * asynchronous signals are blocked in the threads that wait here, so an interruption means that the
- * process was stopped and goes on.
+/* Waits until `deadline_ms` (HEALTH__NEVER: without end; past: not at all) for sources to be ready.
  */
-int health__poller_wait(struct health__poller *p, int64_t deadline_ms, int64_t now_ms);
+void health__poller_wait(
+    struct health__poller *p, int64_t deadline_ms, int64_t now_ms, struct health__ready *ret_ready);
 
-/* Calls `ready` of what the last wait found. */
-void health__poller_dispatch(struct health__poller *p, int ready);
+/* Calls `ready` of what a wait has found. */
+void health__poller_dispatch(const struct health__ready *found);
 
 #endif

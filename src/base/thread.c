@@ -37,6 +37,11 @@ bool health__thread_is_ours(void)
     return ours;
 }
 
+void health__thread_forget(void)
+{
+    ours = false;
+}
+
 /* Signals that the kernel raises for what the thread itself did must stay open: blocked, they kill
  * without the host's handler having seen them. */
 static void block_signals(sigset_t *ret_old)

@@ -24,6 +24,9 @@ int health__thread_start(
 /* Whether the calling thread was started by health__thread_start(). */
 bool health__thread_is_ours(void);
 
+/* In the child of a fork(): the calling thread is the host's from now on. */
+void health__thread_forget(void);
+
 /* A stack for other people's code: the libc's default, but at least 1 MiB. */
 size_t health__thread_host_stack_bytes(void);
 

@@ -57,7 +57,7 @@ static const char *threshold(
 
 /* What is said where the check's own words are not, or not alone, the reason. */
 static int ours(char *to, size_t size, const struct health__state *s,
-    const struct health__policy *p, bool begun, int64_t wall_offset_ms)
+    const struct health__policy *p, int tid, int64_t wall_offset_ms)
 {
     char when[HEALTH__TIMESTAMP_BYTES], limit[NUMBER_BYTES], number[NUMBER_BYTES];
 
@@ -69,9 +69,9 @@ static int ours(char *to, size_t size, const struct health__state *s,
         return snprintf(to, size, "took %s ms, limit %s", grouped(number, s->detail),
             grouped(limit, p->timeout_ms));
     case HEALTH__OVERDUE:
-        if (!begun)
+        if (tid == 0)
             return snprintf(to, size, "not started since %s: no free worker", when);
-        return snprintf(to, size, "no answer since %s", when);
+        return snprintf(to, size, "no answer since %s (thread %d)", when, tid);
     case HEALTH__STALE:
         return snprintf(to, size, "no result since %s", when);
     case HEALTH__NEVER_REPORTED:
@@ -86,7 +86,7 @@ static int ours(char *to, size_t size, const struct health__state *s,
 }
 
 size_t health__reason(char *to, const struct health__state *s, const struct health__policy *p,
-    const char *own, bool begun, int64_t wall_offset_ms)
+    const char *own, int tid, int64_t wall_offset_ms)
 {
     char counted[NUMBER_BYTES];
     /* What time alone has done is nothing that the check said, and counts for no threshold. */
@@ -99,7 +99,7 @@ size_t health__reason(char *to, const struct health__state *s, const struct heal
     to[0] = '\0';
     if (prefix != NULL)
         length = (size_t)snprintf(to, HEALTH__REASON_BYTES, "%s", prefix);
-    n = ours(to + length + (length > 0 ? 2 : 0), NUMBER_BYTES * 2, s, p, begun, wall_offset_ms);
+    n = ours(to + length + (length > 0 ? 2 : 0), NUMBER_BYTES * 2, s, p, tid, wall_offset_ms);
     if (n > 0) {
         if (length > 0) {
             to[length++] = ':';

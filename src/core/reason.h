@@ -17,12 +17,13 @@
 
 /*
  * Writes the reason to `to`, which has HEALTH__REASON_BYTES.  `own` is what the callback or the
- * service said last, NULL if nothing; `begun` whether a worker has begun the run in progress;
+ * service said last, NULL if nothing; `tid` is that of the worker that
+ * has begun the run in progress, 0 if none has;
  * `wall_offset_ms` makes moments of the monotonic clock ms since 1970.
  *
  * Returns: its length; 0 if there is nothing to say.
  */
 size_t health__reason(char *to, const struct health__state *s, const struct health__policy *p,
-    const char *own, bool begun, int64_t wall_offset_ms);
+    const char *own, int tid, int64_t wall_offset_ms);
 
 #endif

@@ -26,6 +26,14 @@ struct health__check *health__check_new(
     return check;
 }
 
+size_t health__check_reason(
+    char to[HEALTH__REASON_BYTES], const struct health__check *check, int64_t wall_offset_ms)
+{
+    return health__reason(to, &check->state, &check->policy,
+        check->words != NULL ? check->words->reason : NULL,
+        atomic_load_explicit(&check->job.tid, memory_order_relaxed), wall_offset_ms);
+}
+
 void health__check_free(struct health__check *check)
 {
     health__words_free(check->words);

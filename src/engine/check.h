@@ -27,8 +27,10 @@
 
 #include "base/list.h"
 #include "base/timers.h"
+#include "core/reason.h"
 #include "core/registry.h"
 #include "core/state.h"
+#include "engine/pool.h"
 #include "engine/words.h"
 
 /* The service's side of a heartbeat. */
@@ -39,18 +41,6 @@ struct health_heartbeat {
 /* What stands in a check's mail. */
 enum { HEALTH__MAIL_ADDED = 1, HEALTH__MAIL_REPORTED = 2, HEALTH__MAIL_REMOVED = 4 };
 
-/* What the pool has of a check. */
-enum health__job {
-    HEALTH__JOB_NONE,
-    HEALTH__JOB_QUEUED, /* a run, not begun */
-    HEALTH__JOB_BEGUN,
-    HEALTH__JOB_ENDED,
-    HEALTH__JOB_CANCELLED, /* taken back before it was begun */
-    HEALTH__JOB_RELEASE,   /* the release, not begun */
-    HEALTH__JOB_RELEASING,
-    HEALTH__JOB_RELEASED
-};
-
 struct health__check {
     /* Set before it is added, and only read from then on. */
     struct health__policy policy;
@@ -60,7 +50,6 @@ struct health__check {
 
     /* Anyone's. */
     struct health_heartbeat heartbeat;
-    atomic_int tid; /* of the worker that runs it; 0: the run is not begun */
 
     /* Guarded by the instance's mutex. */
     struct health__entry entry; /* its name is `name` */
@@ -80,16 +69,15 @@ struct health__check {
     struct health__link missed;  /* in the engine's `missed` while a heartbeat fails */
     uint64_t seq;                /* of the run in progress */
     int64_t duration_us;         /* of the last run; negative: none */
+    struct health__link changed; /* in the engine's `changed` while the observer has not seen it */
+    enum health_status told;     /* the observer's: the status that it last told of */
+    unsigned char counted[2];    /* as what it stands in the tallies, see there; 0: not */
     bool gone;                   /* not in `checks` any more */
+    bool releasing;              /* handed to the pool to be released */
 
-    /* Guarded by the pool's mutex; the outcome is the worker's until the run is in `done`. */
-    struct health__link job_link; /* in `queue` or `done` */
-    enum health__job job;
-    bool removed; /* no run is begun any more */
-    bool overdue; /* the run does not count as one of the `limit` */
-    int outcome;  /* what the callback returned */
-    bool *watch;  /* set when the run has ended: of whoever waits for it in health_remove() */
-    int64_t queued_at;
+    /* A run or the release; the outcome is the worker's until it has ended. */
+    struct health__job job;
+    int outcome;        /* what the callback returned */
     int64_t outcome_us; /* how long it took */
     struct health__words *outcome_words;
 
@@ -99,6 +87,10 @@ struct health__check {
 /* Makes a check that nobody knows yet, added at `now`.  Returns: NULL without memory. */
 struct health__check *health__check_new(
     const char *name, const struct health__policy *policy, int64_t now);
+
+/* Why the check is not passing: see health__reason(). */
+size_t health__check_reason(
+    char to[HEALTH__REASON_BYTES], const struct health__check *check, int64_t wall_offset_ms);
 
 /* Frees the check, which nobody must know any more. */
 void health__check_free(struct health__check *check);

@@ -1,12 +1,5 @@
 /*
- * The engine: from the first to the last.
- *
- * Adding, removing and reporting happen here at once, under the mutex; what the loop must know of
- * it is left in the check's mail.  Starting and stopping move `life`:
- *
- *     STOPPED --start--> STARTED --stop--> STOPPING --all callbacks have returned--> STOPPED
- *                                             ^                  |
- *                                             +------stop----- STUCK  (a callback still runs)
+ * The engine, from the first to the last, and across a fork().
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -17,217 +10,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "engine/life.h"
 #include "engine/loop.h"
 #include "engine/runs.h"
-
-#define LOOP_STACK_BYTES ((size_t)128 << 10)
-
-/* ---- Start and stop ---- */
-
-bool health__engine_loop_runs(const struct health__engine *e)
-{
-    return e->life == HEALTH__STARTED || (e->life == HEALTH__STOPPING && !e->loop_ended);
-}
-
-int health__engine_still_running(const char *name)
-{
-    return health__fail(HEALTH_EBUSY, EBUSY, "the callback of '%.128s' is still running", name);
-}
-
-static void wake_ready(struct health__source *source, unsigned what)
-{
-    struct health__engine *e = health__container(source, struct health__engine, wake);
-
-    (void)what;
-    /* In this order: what is sent from now on is received the next time. */
-    health__fd_drain(&e->wake_receive);
-    atomic_store_explicit(&e->woken, false, memory_order_seq_cst);
-}
-
-/* With the mutex held: what the loop waits on. */
-static int open_poller(struct health__engine *e)
-{
-    int cause;
-
-    if (health__poller_open(&e->poller) != 0)
-        goto err0;
-    if (health__fd_pair(&e->wake_send, &e->wake_receive) != 0)
-        goto err1;
-    e->wake = (struct health__source){.ready = wake_ready, .fd = e->wake_receive.fd};
-    if (health__poller_add(&e->poller, &e->wake, HEALTH__READABLE) != 0)
-        goto err2;
-    atomic_store(&e->woken, false);
-    return 0;
-
-err2:
-    cause = errno;
-    health__fd_close(&e->wake_send);
-    health__fd_close(&e->wake_receive);
-    errno = cause;
-err1:
-    cause = errno;
-    health__poller_close(&e->poller);
-    errno = cause;
-err0:
-    return health__fail_errno(HEALTH_ESYSTEM, errno, "no descriptors to wait on");
-}
-
-static void close_poller(struct health__engine *e)
-{
-    health__fd_close(&e->wake_send);
-    health__fd_close(&e->wake_receive);
-    health__poller_close(&e->poller);
-}
-
-/* With the mutex held. */
-static int start(struct health__engine *e, const char *listen)
-{
-    int error, cause;
-
-    error = open_poller(e);
-    if (error != 0)
-        goto err0;
-    error = e->server->start(e->server, &e->poller, listen);
-    if (error != 0)
-        goto err1;
-
-    e->now = health__now_ms();
-    e->loop_ended = false;
-    atomic_store(&e->stopping, false);
-    health__mail_read_locked(e);
-    health__runs_begin(e);
-    cause = health__thread_start(&e->thread, "health", LOOP_STACK_BYTES, health__loop, e);
-    if (cause != 0) {
-        error = health__fail_errno(HEALTH_ESYSTEM, cause, "no thread to answer on");
-        goto err2;
-    }
-    e->life = HEALTH__STARTED;
-    return 0;
-
-err2:
-    e->server->stop(e->server);
-    health__runs_forget(e);
-    errno = cause;
-err1:
-    cause = errno;
-    close_poller(e);
-    errno = cause;
-err0:
-    return error;
-}
-
-int health__engine_start(struct health__engine *e, const char *listen)
-{
-    int error;
-
-    (void)pthread_mutex_lock(&e->mutex);
-    switch (e->life) {
-    case HEALTH__STOPPED:
-        error = start(e, listen);
-        break;
-    case HEALTH__STARTED:
-        error = health__fail(HEALTH_EALREADY, EALREADY, "the instance is started already");
-        break;
-    default:
-        error = health__fail(HEALTH_EBUSY, EBUSY,
-            "the instance is being stopped: health_stop() has not returned 0 yet");
-    }
-    (void)pthread_mutex_unlock(&e->mutex);
-    return error;
-}
-
-/* With the mutex held: ends the loop, for which the mutex is given up meanwhile. */
-static void stop_loop(struct health__engine *e, int64_t deadline)
-{
-    e->stop_by = deadline;
-    atomic_store_explicit(&e->stopping, true, memory_order_release);
-    health__loop_wake(e);
-    while (!e->loop_ended)
-        (void)health__cond_wait(&e->ended, &e->mutex, HEALTH__NEVER);
-    (void)pthread_mutex_unlock(&e->mutex);
-    (void)pthread_join(e->thread, NULL);
-    (void)pthread_mutex_lock(&e->mutex);
-}
-
-/* With the mutex held, after the last thread of ours has ended. */
-static void become_stopped(struct health__engine *e, struct health__link *ret_dead)
-{
-    e->now = health__now_ms();
-    health__runs_collect(e);
-    health__mail_read_locked(e);
-    health__runs_forget(e);
-    health__mail_exhume(e, ret_dead);
-    close_poller(e);
-    health__gates_set(e->gates, HEALTH__DRAINING, false);
-    e->life = HEALTH__STOPPED;
-}
-
-/* With the mutex held: a callback that keeps the engine from stopping. */
-static int stuck(struct health__engine *e)
-{
-    struct health__link *lists[] = {&e->checks, &e->leaving}, *link, *rest;
-    size_t i;
-
-    for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        health__list_each (link, rest, lists[i]) {
-            struct health__check *check = HEALTH__LISTED(link);
-
-            if (health__state_running(&check->state))
-                return health__engine_still_running(check->name);
-        }
-    return health__fail(HEALTH_EBUSY, EBUSY, "the release of a check is still running");
-}
-
-int health__engine_stop(struct health__engine *e, unsigned timeout_ms)
-{
-    int64_t deadline = health__now_ms() + timeout_ms;
-    struct health__link dead;
-    bool stopped;
-    int error = 0;
-
-    if (health__thread_is_ours())
-        return health__fail(HEALTH_EDEADLK, EDEADLK,
-            "a callback cannot stop the instance: it would wait for itself");
-    health__list_init(&dead);
-    (void)pthread_mutex_lock(&e->mutex);
-    if (e->life == HEALTH__STOPPED) {
-        error = health__fail(HEALTH_ESTOPPED, EINVAL, "the instance is not started");
-        goto out;
-    }
-    if (e->life == HEALTH__STOPPING) {
-        error = health__fail(HEALTH_EBUSY, EBUSY, "the instance is being stopped already");
-        goto out;
-    }
-    if (e->life == HEALTH__STARTED) {
-        e->life = HEALTH__STOPPING;
-        stop_loop(e, deadline);
-    }
-    e->life = HEALTH__STOPPING;
-
-    (void)pthread_mutex_unlock(&e->mutex);
-    stopped = health__pool_stop(&e->pool, deadline);
-    (void)pthread_mutex_lock(&e->mutex);
-    if (stopped) {
-        become_stopped(e, &dead);
-    } else {
-        e->life = HEALTH__STUCK;
-        error = stuck(e);
-    }
-out:
-    (void)pthread_mutex_unlock(&e->mutex);
-    health__checks_release(&dead);
-    return error;
-}
-
-bool health__engine_is_started(struct health__engine *e)
-{
-    bool started;
-
-    (void)pthread_mutex_lock(&e->mutex);
-    started = e->life == HEALTH__STARTED;
-    (void)pthread_mutex_unlock(&e->mutex);
-    return started;
-}
 
 /* ---- fork() ---- */
 
@@ -260,15 +45,21 @@ static void in_child(struct health__fork_part *part)
     struct health__engine *e = engine_of(part);
 
     if (e->life != HEALTH__STOPPED) {
-        if (health__engine_loop_runs(e))
-            e->server->forget(e->server);
+        if (health__life_loop_runs(e))
+            health__life_forget_server(e, !health__fd_is_ours(&e->wake_receive));
         health__runs_forget(e);
-        close_poller(e);
+        e->observer->forget(e->observer);
+        health__list_init(&e->errands);
+        atomic_store(&e->has_errands, false);
+        atomic_store(&e->wakers, 0);
+        health__life_close_poller(e);
         e->life = HEALTH__STOPPED;
     }
     health__pool_forget(&e->pool);
     /* Whoever waited for the loop's end is not here; told all the same, it would be waited for. */
     (void)health__cond_init(&e->ended);
+    /* A callback that forks is in no thread of ours here. */
+    health__thread_forget();
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_mutex_unlock(&e->turn);
 }
@@ -294,6 +85,8 @@ static void destroy(struct health__engine *e)
         health__check_free(HEALTH__LISTED(link));
     health__registry_done(&e->registry);
     health__pool_done(&e->pool);
+    if (e->leaked)
+        return;
     (void)pthread_cond_destroy(&e->ended);
     (void)pthread_mutex_destroy(&e->mutex);
     (void)pthread_mutex_destroy(&e->turn);
@@ -307,23 +100,28 @@ static void abandoned(void *arg)
     struct health__link dead;
 
     (void)pthread_mutex_lock(&e->mutex);
-    become_stopped(e, &dead);
+    health__life_become_stopped(e, &dead);
     (void)pthread_mutex_unlock(&e->mutex);
     health__checks_release(&dead);
     destroy(e);
 }
 
 int health__engine_init(struct health__engine *e, struct health__gates *gates,
-    struct health__server *server, int64_t response_ms, unsigned workers)
+    struct health__server *server, struct health__observer *observer, int64_t response_ms,
+    unsigned workers)
 {
     int cause;
 
     e->response_ms = response_ms;
     e->gates = gates;
     e->server = server;
+    e->observer = observer;
+    e->settle_at = HEALTH__NEVER;
     e->life = HEALTH__STOPPED;
     e->poller.fd = e->wake_send.fd = e->wake_receive.fd = -1;
     health__list_init(&e->mail);
+    health__list_init(&e->errands);
+    health__list_init(&e->changed);
     health__list_init(&e->checks);
     health__list_init(&e->leaving);
     health__list_init(&e->dead);

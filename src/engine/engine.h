@@ -31,7 +31,7 @@
 #include "base/timers.h"
 #include "core/registry.h"
 #include "engine/check.h"
-#include "engine/gates.h"
+#include "core/gates.h"
 #include "engine/pool.h"
 
 /* The probes, as bits and as numbers. */
@@ -54,11 +54,47 @@ struct health__server {
     int64_t (*run)(struct health__server *server, int64_t now);
 
     /* The engine is stopping: takes no new request, and sends what is left to send.  Called before
-     * `run` in each turn from then on.  Returns: whether nothing is left. */
-    bool (*drain)(struct health__server *server);
+     * `run` in each turn from then on. */
+    void (*drain)(struct health__server *server);
 
-    /* In the child of a fork: closes the descriptors, and forgets the rest. */
-    void (*forget)(struct health__server *server);
+    /* Whether nothing is left to send. */
+    bool (*drained)(struct health__server *server);
+
+    /* Forgets what `start` has made, as far as memory goes, and closes the descriptors, as far as
+     * they are known to be ours.  Where they are `lost`, the host has closed some of them. */
+    void (*forget)(struct health__server *server, bool lost);
+};
+
+/* Who is told of changes, on the loop; see engine.h's `observed`. */
+struct health__observer {
+    /* Called in each turn, when all is known that there is to know in it.  Returns: when to be
+     * called again at the latest. */
+    int64_t (*turn)(struct health__observer *observer, int64_t now);
+
+    /* Whether it has nothing to tell. */
+    bool (*idle)(struct health__observer *observer);
+
+    /* The engine is being started, or its loop has ended: nobody else calls meanwhile. */
+    void (*begin)(struct health__observer *observer, int64_t now);
+    void (*end)(struct health__observer *observer);
+
+    /* In the child of a fork. */
+    void (*forget)(struct health__observer *observer);
+};
+
+/* How many of a probe's checks fail, and how many warn. */
+struct health__tally {
+    size_t fails;
+    size_t warns;
+};
+
+/* Something to be done on the loop for a thread that waits for it.  Its memory is that thread's. */
+struct health__errand {
+    /* Returns: whether it is done; if not, health__errand_done() says so later. */
+    bool (*run)(struct health__errand *errand);
+    struct health__link link; /* in the engine's `errands` */
+    bool done;
+    bool refused; /* the loop has ended */
 };
 
 /* What a request is about. */
@@ -91,18 +127,21 @@ struct health__engine {
     int64_t response_ms;
     struct health__gates *gates;
     struct health__server *server;
+    struct health__observer *observer;
     void (*gone)(void *arg); /* see health__engine_free() */
     void *gone_arg;
 
     pthread_mutex_t turn;
     pthread_mutex_t mutex;
-    pthread_cond_t ended; /* the loop has */
+    pthread_cond_t ended; /* the loop has, or an errand */
 
     /* Guarded by the mutex. */
     enum health__life life;
     bool loop_ended;
+    bool leaked; /* a loop that cannot be woken is left, and needs this memory */
     struct health__registry registry;
     struct health__link mail; /* of checks, by `mail` */
+    struct health__link errands;
     struct health__fd
         wake_send; /* the end to wake the loop by; open while a thread of ours lives */
     pthread_t thread;
@@ -110,6 +149,9 @@ struct health__engine {
 
     /* Hints from any thread, without a lock. */
     atomic_bool has_mail;
+    atomic_bool has_errands;
+    atomic_bool observed; /* changes, also those that time alone makes, are to be seen at once */
+    atomic_uint wakers;   /* gates being set, whose caller is about to wake the loop */
     atomic_bool stopping;
     atomic_bool woken; /* what was sent has not been received */
 
@@ -129,10 +171,18 @@ struct health__engine {
     uint64_t seq;                 /* of the last run */
     uint64_t random;              /* state of the jitter */
     int64_t now;                  /* the time, as of the turn's beginning */
+    unsigned generation;          /* of the loop: one of another is to end */
+    bool lost;                    /* the host has closed our descriptors: the loop ends */
+    int64_t looked_at;            /* when it was last looked whether it has */
     int64_t fresh_until[HEALTH__PROBES]; /* until then no on-demand check of the probe need be run,
                                             those in progress aside */
     uint64_t results[HEALTH__PROBES];    /* counts what changes a list of all its checks */
     uint64_t troubles[HEALTH__PROBES];   /* counts what changes a list of those not passing */
+    struct health__tally tallies[HEALTH__PROBES];         /* as /ready counts: pending is a fail */
+    struct health__tally lenient_tallies[HEALTH__PROBES]; /* as /live counts: pending is a pass */
+    struct health__link
+        changed;       /* checks that the observer is to look at, the oldest change first */
+    int64_t settle_at; /* while observed: when time alone may change something */
 
     struct health__pool pool;
     struct health__fork_part fork;
@@ -142,7 +192,8 @@ struct health__engine {
 
 /* `workers`, `response_ms`: their options, defaults put in.  Returns: 0 or a HEALTH_E…. */
 int health__engine_init(struct health__engine *e, struct health__gates *gates,
-    struct health__server *server, int64_t response_ms, unsigned workers);
+    struct health__server *server, struct health__observer *observer, int64_t response_ms,
+    unsigned workers);
 
 /*
  * Stops, and frees the checks.  Then, on this thread or on the worker whose callback returns last,
@@ -165,7 +216,30 @@ int health__engine_report(struct health__engine *e, const char *name, enum healt
 /* Whether it is started, so that what the server says of its listeners holds. */
 bool health__engine_is_started(struct health__engine *e);
 
+/*
+ * Has the errand run on the loop, or, where no loop runs and `stopped_too`, here and now, and waits
+ * until it is done.  On the loop itself it must not be called.
+ *
+ * Returns: 0, or HEALTH_ESTOPPED.
+ */
+int health__engine_do(struct health__engine *e, struct health__errand *errand, bool stopped_too);
+
+/* Sets a gate, and wakes the loop if it is observed.  Async-signal-safe. */
+void health__engine_set_gate(struct health__engine *e, unsigned bit, bool on);
+
 /* ---- The loop ---- */
+
+/* The server has found that the host has closed its descriptors: this turn is the last. */
+void health__engine_lose(struct health__engine *e);
+
+/* The errand that was begun is done. */
+void health__errand_done(struct health__engine *e, struct health__errand *errand);
+
+/* Whether changes are to be seen at once; the observer looks at every check then. */
+void health__engine_observe(struct health__engine *e, bool observed);
+
+/* Queues a job of the observer's. */
+void health__engine_queue(struct health__engine *e, struct health__job *job);
 
 /*
  * A request has come: reads the mail and the beats, and starts the runs that it needs.

@@ -9,9 +9,11 @@
 #include "engine/loop.h"
 
 #include "base/clock.h"
+#include "engine/life.h"
 #include "engine/runs.h"
 
-/* A deadline that is missed by more than this means that the process stood still. */
+/* A deadline that is missed by more than this, or a turn that takes longer, means that the process
+ * stood still. */
 #define LATE_MS 1000
 
 void health__loop_wake(struct health__engine *e)
@@ -20,27 +22,78 @@ void health__loop_wake(struct health__engine *e)
         health__fd_wake(&e->wake_send);
 }
 
-/* Sleeps until something is ready or the deadline has come, and tells what is ready. */
-static void wait(struct health__engine *e, int64_t deadline)
+/*
+ * The host has closed descriptors of ours, and their numbers may be its own by now: nobody can be
+ * answered any more.  Whoever waits in this process is told what is known.  Returns: false.
+ */
+static bool lose(struct health__engine *e)
 {
-    int64_t asleep_at = e->now;
-    int ready;
+    e->lost = true;
+    health__life_forget_server(e, true);
+    health__runs_answer(e, true);
+    return false;
+}
 
-    if (deadline < e->now)
-        deadline = e->now;
+/* The process stood still at some time after `awake_at`: since when, nobody knows, so what would
+ * have failed since then has the benefit of the doubt. */
+static void thaw(struct health__engine *e, int64_t awake_at)
+{
+    /* What was said before is to be known first. */
+    health__mail_read(e);
+    health__runs_thaw(e, awake_at);
+}
+
+/* Whether what was waited on is gone.  Looked at once a millisecond: a loop that wakes more often
+ * has better things to do. */
+static bool is_lost(struct health__engine *e, const struct health__ready *found)
+{
+    if (found->count == HEALTH__CLOSED)
+        return true;
+    if (found->count > 0 && e->looked_at == e->now)
+        return false;
+    e->looked_at = e->now;
+    return !health__life_is_whole(e);
+}
+
+/*
+ * Sleeps until something is ready or the deadline has come, and tells what is ready.
+ *
+ * Whatever wakes it, first it looks whether what it waits on is still ours: what a set of the
+ * host's has to tell is not for us to read.  Where all of ours is gone only time ends the sleep.
+ *
+ * Returns: false if this loop has come to its end.
+ */
+static bool wait(struct health__engine *e, unsigned generation, int64_t deadline)
+{
+    int64_t awake_at = e->now, now = health__now_ms();
+    struct health__ready found;
+    bool stood_still;
+
+    if (e->lost)
+        return lose(e);
+    if (deadline < awake_at)
+        deadline = awake_at;
+    stood_still = now > awake_at + LATE_MS;
     (void)pthread_mutex_unlock(&e->turn);
     health__fork_yield();
-    ready = health__poller_wait(&e->poller, deadline, e->now);
+    health__poller_wait(&e->poller, deadline, now, &found);
     (void)pthread_mutex_lock(&e->turn);
-
+    if (e->generation != generation)
+        return false;
     e->now = health__now_ms();
-    if (deadline != HEALTH__NEVER && e->now > deadline + LATE_MS)
-        asleep_at = deadline;
-    else if (ready >= 0)
-        asleep_at = HEALTH__NEVER;
-    if (asleep_at != HEALTH__NEVER)
-        health__runs_thaw(e, asleep_at);
-    health__poller_dispatch(&e->poller, ready);
+    if (is_lost(e, &found))
+        return lose(e);
+    stood_still |= found.count == HEALTH__INTERRUPTED;
+    stood_still |= deadline != HEALTH__NEVER && e->now > deadline + LATE_MS;
+    if (stood_still)
+        thaw(e, awake_at);
+    health__poller_dispatch(&found);
+    return true;
+}
+
+void health__engine_lose(struct health__engine *e)
+{
+    e->lost = true;
 }
 
 /* Does what is to be done now.  Returns: when there is more to do. */
@@ -53,7 +106,14 @@ static int64_t turn(struct health__engine *e)
     health__mail_read(e);
     health__runs_tick(e);
     health__runs_answer(e, false);
+    health__errands_run(e);
     next = e->server->run(e->server, e->now);
+    if (atomic_load_explicit(&e->observed, memory_order_relaxed)) {
+        health__runs_settle(e);
+        at = e->observer->turn(e->observer, e->now);
+        at = e->settle_at < at ? e->settle_at : at;
+        next = at < next ? at : next;
+    }
     if (!health__list_empty(&e->dead))
         health__mail_bury(e);
     if (e->jobs > 0) {
@@ -69,36 +129,47 @@ static int64_t turn(struct health__engine *e)
     return next;
 }
 
-/* The last turns: waiters are answered, and answers sent, while there is time. */
-static void finish(struct health__engine *e)
+/* The last turns: waiters are answered, answers sent and changes told of, while there is time.
+ * Returns: as wait(). */
+static bool finish(struct health__engine *e, unsigned generation)
 {
-    bool drained = false;
-
-    while (!drained) {
+    for (;;) {
         int64_t next;
 
         health__runs_answer(e, true);
-        drained = e->server->drain(e->server) || e->now >= e->stop_by;
+        e->server->drain(e->server);
         next = turn(e);
-        if (!drained)
-            wait(e, next < e->stop_by ? next : e->stop_by);
+        if ((e->server->drained(e->server) && e->observer->idle(e->observer)) ||
+            e->now >= e->stop_by)
+            break;
+        if (!wait(e, generation, next < e->stop_by ? next : e->stop_by))
+            return false;
     }
     e->server->stop(e->server);
+    return true;
 }
 
 void *health__loop(void *arg)
 {
     struct health__engine *e = arg;
+    unsigned generation;
+    bool goes_on = true, abandoned;
 
     (void)pthread_mutex_lock(&e->turn);
+    generation = e->generation;
     e->now = health__now_ms();
-    while (!atomic_load_explicit(&e->stopping, memory_order_acquire))
-        wait(e, turn(e));
-    finish(e);
+    while (goes_on && !atomic_load_explicit(&e->stopping, memory_order_acquire))
+        goes_on = wait(e, generation, turn(e));
+    if (goes_on)
+        (void)finish(e, generation);
+    abandoned = e->generation != generation;
     (void)pthread_mutex_unlock(&e->turn);
+    if (abandoned)
+        return NULL;
 
     (void)pthread_mutex_lock(&e->mutex);
     e->loop_ended = true;
+    health__errands_refuse(e);
     (void)pthread_cond_broadcast(&e->ended);
     (void)pthread_mutex_unlock(&e->mutex);
     return NULL;

@@ -31,14 +31,13 @@ static void reported(struct health__engine *e, struct health__check *check)
 static void removed(struct health__engine *e, struct health__check *check)
 {
     check->gone = true;
-    health__list_remove(&check->link);
     health__list_remove(&check->missed);
     if (health__state_running(&check->state)) {
         health__runs_let_go(e, check);
+        health__list_remove(&check->link);
         health__list_append(&e->leaving, &check->link);
     } else {
-        health__timer_clear(&e->timers, &check->timer);
-        health__list_append(&e->dead, &check->link);
+        health__checks_die(e, check);
     }
 }
 
@@ -74,6 +73,38 @@ void health__mail_read(struct health__engine *e)
 
 /* ---- The end of checks ---- */
 
+void health__checks_die(struct health__engine *e, struct health__check *check)
+{
+    health__timer_clear(&e->timers, &check->timer);
+    health__list_remove(&check->link);
+    health__list_append(&e->dead, &check->link);
+}
+
+static struct health__check *check_of(struct health__job *job)
+{
+    return health__container(job, struct health__check, job);
+}
+
+/* On a worker. */
+static void release(struct health__job *job)
+{
+    check_of(job)->release(check_of(job)->arg);
+}
+
+static void released(struct health__job *job, void *arg)
+{
+    struct health__check *check = check_of(job);
+    bool ended = job->state == HEALTH__JOB_ENDED;
+
+    health__list_remove(&check->link);
+    check->releasing = false;
+    if (ended)
+        health__check_free(check);
+    else
+        /* The pool was stopped, and had no worker for it. */
+        health__checks_die(arg, check);
+}
+
 void health__mail_bury(struct health__engine *e)
 {
     struct health__link *link;
@@ -85,9 +116,12 @@ void health__mail_bury(struct health__engine *e)
             health__check_free(check);
             continue;
         }
+        check->job.call = release;
+        check->job.ended = released;
+        check->job.sure = check->releasing = true;
         e->jobs++;
         health__list_append(&e->leaving, link);
-        health__pool_release(&e->pool, check, e->now);
+        health__pool_queue(&e->pool, &check->job, e->now);
     }
 }
 

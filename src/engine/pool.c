@@ -1,7 +1,7 @@
 /*
  * The workers.
  *
- * The loop queues, workers begin and end, the loop collects: a check's job goes through the queue,
+ * The loop queues, workers begin and end, the loop collects: a job goes through the queue,
  * one worker's hands and `done`, and is in one of the three at a time.  All of it is guarded by the
  * pool's mutex, which is never held while the host's code runs, and is the last in the order of
  * locks.  A worker takes it once for the end of one job and the begin of the next.
@@ -23,81 +23,50 @@
 #define PATIENCE_MS 10  /* how long a job waits before another worker is started for it */
 #define RETRY_MS    100 /* after a thread could not be started */
 
-static struct health__check *check_of(struct health__link *link)
+static struct health__job *job_of(struct health__link *link)
 {
-    return health__container(link, struct health__check, job_link);
+    return health__container(link, struct health__job, link);
 }
 
 /* ---- With the mutex held ---- */
 
-static void enqueue(struct health__pool *pool, struct health__check *check)
-{
-    health__list_append(&pool->queue, &check->job_link);
-    if (pool->idle > 0)
-        (void)pthread_cond_signal(&pool->work);
-}
-
-static void put_done(struct health__pool *pool, struct health__check *check, enum health__job job)
+static void put_done(
+    struct health__pool *pool, struct health__job *job, enum health__job_state state)
 {
     bool first = health__list_empty(&pool->done);
 
-    check->job = job;
-    health__list_append(&pool->done, &check->job_link);
+    job->state = state;
+    health__list_append(&pool->done, &job->link);
     if (first)
         pool->notify(pool->arg);
 }
 
-static void begin(struct health__pool *pool, struct health__check *check, int tid)
+static void begin(struct health__pool *pool, struct health__job *job, int tid)
 {
-    if (check->job == HEALTH__JOB_RELEASE) {
-        check->job = HEALTH__JOB_RELEASING;
-        return;
-    }
-    check->job = HEALTH__JOB_BEGUN;
-    atomic_store_explicit(&check->tid, tid, memory_order_relaxed);
-    if (check->overdue) {
+    job->state = HEALTH__JOB_BEGUN;
+    atomic_store_explicit(&job->tid, tid, memory_order_relaxed);
+    if (job->overdue) {
         pool->overdue++;
         pool->begun_late = true;
         pool->notify(pool->arg);
     }
 }
 
-static void end(struct health__pool *pool, struct health__check *check)
+static void end(struct health__pool *pool, struct health__job *job)
 {
-    if (check->job == HEALTH__JOB_RELEASING) {
-        put_done(pool, check, HEALTH__JOB_RELEASED);
-        return;
-    }
-    if (check->overdue)
+    if (job->overdue)
         pool->overdue--;
-    if (check->watch != NULL) {
-        *check->watch = true;
+    if (job->watch != NULL) {
+        *job->watch = true;
         (void)pthread_cond_broadcast(&pool->ended);
     }
-    put_done(pool, check, HEALTH__JOB_ENDED);
+    put_done(pool, job, HEALTH__JOB_ENDED);
 }
 
 /* ---- Workers ---- */
 
-/* Calls the host's code, without the mutex. */
-static void call(struct health__check *check, bool release)
-{
-    struct health_result result;
-    int64_t begun_us;
-
-    if (release) {
-        check->release(check->arg);
-        return;
-    }
-    health__result_init(&result, check->queued_at + check->policy.timeout_ms);
-    begun_us = health__now_us();
-    check->outcome = (int)check->fn(&result, check->arg);
-    check->outcome_us = health__now_us() - begun_us;
-    check->outcome_words = health__words_keep(&result);
-}
-
 /* With the mutex held: waits for a job.  Returns: NULL if the worker is to end. */
-static struct health__check *next(struct health__pool *pool)
+static struct health__job *next(struct health__pool *pool)
 {
     struct health__link *link;
 
@@ -108,7 +77,7 @@ static struct health__check *next(struct health__pool *pool)
         (void)health__cond_wait(&pool->work, &pool->mutex, HEALTH__NEVER);
         pool->idle--;
     }
-    return check_of(link);
+    return job_of(link);
 }
 
 /* With the mutex held, which is given back: the worker's last deeds. */
@@ -138,20 +107,21 @@ static void leave(struct health__pool *pool)
 static void *work(void *arg)
 {
     struct health__pool *pool = arg;
-    struct health__check *check;
+    struct health__job *job;
     int tid = (int)syscall(SYS_gettid);
 
     (void)pthread_mutex_lock(&pool->mutex);
-    while ((check = next(pool)) != NULL) {
-        bool release = check->job == HEALTH__JOB_RELEASE;
-
-        begin(pool, check, tid);
+    while ((job = next(pool)) != NULL) {
+        begin(pool, job, tid);
         pool->calling++;
         (void)pthread_mutex_unlock(&pool->mutex);
-        call(check, release);
+        job->call(job);
+        /* The child of a fork() that comes back from it has no place in the pool. */
+        if (!health__thread_is_ours())
+            return NULL;
         (void)pthread_mutex_lock(&pool->mutex);
         pool->calling--;
-        end(pool, check);
+        end(pool, job);
     }
     leave(pool);
     return NULL;
@@ -199,51 +169,44 @@ void health__pool_done(struct health__pool *pool)
     (void)pthread_mutex_destroy(&pool->mutex);
 }
 
-void health__pool_run(struct health__pool *pool, struct health__check *check, int64_t now)
+void health__pool_queue(struct health__pool *pool, struct health__job *job, int64_t now)
 {
     (void)pthread_mutex_lock(&pool->mutex);
-    check->queued_at = now;
-    check->overdue = false;
-    atomic_store_explicit(&check->tid, 0, memory_order_relaxed);
-    if (check->removed) {
-        put_done(pool, check, HEALTH__JOB_CANCELLED);
+    job->queued_at = now;
+    job->overdue = false;
+    atomic_store_explicit(&job->tid, 0, memory_order_relaxed);
+    if (job->removed && !job->sure) {
+        put_done(pool, job, HEALTH__JOB_CANCELLED);
     } else {
-        check->job = HEALTH__JOB_QUEUED;
-        enqueue(pool, check);
+        job->state = HEALTH__JOB_QUEUED;
+        health__list_append(&pool->queue, &job->link);
+        if (pool->idle > 0)
+            (void)pthread_cond_signal(&pool->work);
     }
     (void)pthread_mutex_unlock(&pool->mutex);
 }
 
-void health__pool_release(struct health__pool *pool, struct health__check *check, int64_t now)
+void health__pool_overdue(struct health__pool *pool, struct health__job *job)
 {
     (void)pthread_mutex_lock(&pool->mutex);
-    check->queued_at = now;
-    check->job = HEALTH__JOB_RELEASE;
-    enqueue(pool, check);
-    (void)pthread_mutex_unlock(&pool->mutex);
-}
-
-void health__pool_overdue(struct health__pool *pool, struct health__check *check)
-{
-    (void)pthread_mutex_lock(&pool->mutex);
-    if (check->job == HEALTH__JOB_BEGUN && !check->overdue)
+    if (job->state == HEALTH__JOB_BEGUN && !job->overdue)
         pool->overdue++;
-    if (check->job == HEALTH__JOB_BEGUN || check->job == HEALTH__JOB_QUEUED)
-        check->overdue = true;
+    if (job->state == HEALTH__JOB_BEGUN || job->state == HEALTH__JOB_QUEUED)
+        job->overdue = true;
     (void)pthread_mutex_unlock(&pool->mutex);
 }
 
 /* When a further worker is to be started, as things stand. */
 static int64_t needed_at(const struct health__pool *pool)
 {
-    const struct health__check *head;
+    const struct health__job *head;
     int64_t since;
 
     if (health__list_empty(&pool->queue) || pool->workers - pool->overdue >= pool->limit)
         return HEALTH__NEVER;
     if (pool->workers == 0 && pool->begun_at == HEALTH__NOT_YET)
         return HEALTH__NOT_YET;
-    head = check_of(pool->queue.next);
+    head = job_of(pool->queue.next);
     since = head->queued_at > pool->begun_at ? head->queued_at : pool->begun_at;
     return pool->workers == 0 ? since : since + PATIENCE_MS;
 }
@@ -272,37 +235,44 @@ int64_t health__pool_tend(struct health__pool *pool, int64_t now)
     return at;
 }
 
-bool health__pool_collect(struct health__pool *pool, struct health__link *list)
+size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begun_late)
 {
-    bool begun_late;
+    struct health__link done, *link;
+    size_t count = 0;
 
+    health__list_init(&done);
     (void)pthread_mutex_lock(&pool->mutex);
-    health__list_splice(list, &pool->done);
-    begun_late = pool->begun_late;
+    health__list_splice(&done, &pool->done);
+    *ret_begun_late = pool->begun_late;
     pool->begun_late = false;
     (void)pthread_mutex_unlock(&pool->mutex);
-    return begun_late;
+
+    while ((link = health__list_take(&done)) != NULL) {
+        count++;
+        job_of(link)->ended(job_of(link), arg);
+    }
+    return count;
 }
 
-int64_t health__pool_remove(struct health__pool *pool, struct health__check *check, bool *ended)
+int64_t health__pool_remove(struct health__pool *pool, struct health__job *job, bool *ended)
 {
-    int64_t overdue_at = HEALTH__NOT_YET;
+    int64_t queued_at = HEALTH__NOT_YET;
 
     (void)pthread_mutex_lock(&pool->mutex);
-    check->removed = true;
-    if (check->job == HEALTH__JOB_QUEUED) {
-        health__list_remove(&check->job_link);
-        put_done(pool, check, HEALTH__JOB_CANCELLED);
-    } else if (check->job == HEALTH__JOB_BEGUN) {
-        check->watch = ended;
-        overdue_at = check->queued_at + check->policy.timeout_ms;
+    job->removed = true;
+    if (job->state == HEALTH__JOB_BEGUN) {
+        job->watch = ended;
+        queued_at = job->queued_at;
+    } else if (job->state == HEALTH__JOB_QUEUED) {
+        health__list_remove(&job->link);
+        put_done(pool, job, HEALTH__JOB_CANCELLED);
     }
     (void)pthread_mutex_unlock(&pool->mutex);
-    return overdue_at;
+    return queued_at;
 }
 
 bool health__pool_watch(
-    struct health__pool *pool, struct health__check *check, const bool *ended, int64_t deadline_ms)
+    struct health__pool *pool, struct health__job *job, const bool *ended, int64_t deadline_ms)
 {
     bool result;
 
@@ -310,9 +280,9 @@ bool health__pool_watch(
     while (!*ended && health__cond_wait(&pool->ended, &pool->mutex, deadline_ms))
         ;
     result = *ended;
-    /* A check whose run has not ended cannot have been freed. */
+    /* A job that has not ended cannot be gone. */
     if (!result)
-        check->watch = NULL;
+        job->watch = NULL;
     (void)pthread_mutex_unlock(&pool->mutex);
     return result;
 }
@@ -322,12 +292,10 @@ static void cancel_queued(struct health__pool *pool)
     struct health__link *link, *rest;
 
     health__list_each (link, rest, &pool->queue) {
-        struct health__check *check = check_of(link);
-
-        if (check->job != HEALTH__JOB_QUEUED)
+        if (job_of(link)->sure)
             continue;
         health__list_remove(link);
-        put_done(pool, check, HEALTH__JOB_CANCELLED);
+        put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);
     }
 }
 
@@ -340,6 +308,7 @@ static bool may_take_long(const struct health__pool *pool)
 
 bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
 {
+    struct health__link *link;
     bool stopped, join = false;
     pthread_t last;
 
@@ -352,8 +321,9 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
         ;
     stopped = pool->workers == 0;
     if (stopped) {
-        /* Releases that no worker could be started for: the caller's, as they stand. */
-        health__list_splice(&pool->done, &pool->queue);
+        /* What no worker could be started for. */
+        while ((link = health__list_take(&pool->queue)) != NULL)
+            put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);
         join = pool->has_last;
         last = pool->last;
         pool->has_last = pool->stopping = false;

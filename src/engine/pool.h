@@ -7,11 +7,36 @@
 #define HEALTH_ENGINE_POOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
-#include "engine/check.h"
+
+enum health__job_state {
+    HEALTH__JOB_NONE, /* none of the pool's, as are the last two once they have been collected */
+    HEALTH__JOB_QUEUED,
+    HEALTH__JOB_BEGUN,
+    HEALTH__JOB_ENDED,
+    HEALTH__JOB_CANCELLED /* given back before it was begun */
+};
+
+/* A call of the host's code.  Its memory is whoever's it is a part of. */
+struct health__job {
+    /* Set before it is queued. */
+    void (*call)(struct health__job *job);             /* on a worker */
+    void (*ended)(struct health__job *job, void *arg); /* on the loop; also if it was cancelled */
+    bool sure;                                         /* never cancelled */
+    atomic_int tid; /* of the worker that has begun it; 0: none yet */
+
+    /* Guarded by the pool's mutex. */
+    struct health__link link; /* in `queue` or `done` */
+    enum health__job_state state;
+    bool removed; /* it is not begun any more */
+    bool overdue; /* it does not count as one of the `limit` */
+    bool *watch;  /* set when it has ended: of whoever is in health__pool_watch() */
+    int64_t queued_at;
+};
 
 struct health__pool {
     /* Set by health__pool_init(). */
@@ -22,20 +47,20 @@ struct health__pool {
 
     pthread_mutex_t mutex;
     pthread_cond_t work;  /* there is something in `queue`, or the pool is stopping */
-    pthread_cond_t ended; /* a watched run, or a worker, has ended */
+    pthread_cond_t ended; /* a watched job, or a worker, has ended */
 
     /* Guarded by the mutex. */
-    struct health__link queue; /* of checks: runs and releases to begin, the oldest first */
-    struct health__link done;  /* of checks: what has ended, for the loop */
+    struct health__link queue; /* of jobs to begin, the oldest first */
+    struct health__link done;  /* of jobs that have ended, for the loop */
     unsigned workers;          /* threads that have not ended */
     unsigned idle;             /* of these, those who wait for work */
     unsigned calling;          /* of these, those in the host's code */
-    unsigned overdue;          /* of these, those in an overdue run */
+    unsigned overdue;          /* of these, those in an overdue job */
     int64_t begun_at;          /* when the last worker was started, or could not be */
     pthread_t last;            /* the worker that ended last, to be joined */
     bool has_last;
-    bool begun_late; /* an overdue run was begun, which the loop has not heard of */
-    bool stopping;   /* workers end when there is nothing left to release */
+    bool begun_late; /* an overdue job was begun, which the loop has not heard of */
+    bool stopping;   /* workers end when nothing sure is left */
     bool abandoned;  /* the last worker to end calls `abandon` */
 };
 
@@ -46,12 +71,12 @@ int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(
 /* The pool must be stopped. */
 void health__pool_done(struct health__pool *pool);
 
-/* Queues a run, or the release, of the check; a removed check's run is cancelled at once. */
-void health__pool_run(struct health__pool *pool, struct health__check *check, int64_t now);
-void health__pool_release(struct health__pool *pool, struct health__check *check, int64_t now);
+/* Queues the job, which must be none of the pool's; a removed one is cancelled at once, unless it
+ * is sure. */
+void health__pool_queue(struct health__pool *pool, struct health__job *job, int64_t now);
 
-/* The run in progress of the check is overdue: another worker may take its place. */
-void health__pool_overdue(struct health__pool *pool, struct health__check *check);
+/* The job is overdue: another worker may take the place of the one that has it. */
+void health__pool_overdue(struct health__pool *pool, struct health__job *job);
 
 /*
  * Starts the workers that are needed: the first at once, a further one when what is queued has
@@ -61,28 +86,27 @@ void health__pool_overdue(struct health__pool *pool, struct health__check *check
  */
 int64_t health__pool_tend(struct health__pool *pool, int64_t now);
 
-/* Moves what has ended to the end of `list`, linked by `job_link`.  Returns: whether a run was
- * begun that was overdue already. */
-bool health__pool_collect(struct health__pool *pool, struct health__link *list);
+/* Calls `ended` of the jobs that have, with `arg`, and gives them back.  Returns: how many.
+ * *ret_begun_late: whether one was begun meanwhile that was overdue already. */
+size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begun_late);
 
 /*
- * The check is removed: none of its runs is begun from now on.  If one is in progress, *ended will
- * be set when it ends; until then the caller must be in health__pool_watch(), or *ended is given up
- * with ended NULL from the start.  To be called with the instance's mutex held, so that the check
- * is still there.
+ * The job is not begun from now on.  If it has been, *ended will be set when it ends; until then
+ * the caller must be in health__pool_watch(), or `ended` is NULL.  To be called with the instance's
+ * mutex held, so that the job is still there.
  *
- * Returns: when the run in progress becomes overdue; HEALTH__NOT_YET if there is none.
+ * Returns: when it was queued, if it has been begun and has not ended; else HEALTH__NOT_YET.
  */
-int64_t health__pool_remove(struct health__pool *pool, struct health__check *check, bool *ended);
+int64_t health__pool_remove(struct health__pool *pool, struct health__job *job, bool *ended);
 
-/* Waits until the run that health__pool_remove() found has ended, or the deadline.  Returns:
- * whether it has; the check may be gone then. */
+/* Waits until the job that health__pool_remove() found has ended, or the deadline.  Returns:
+ * whether it has; the job may be gone then. */
 bool health__pool_watch(
-    struct health__pool *pool, struct health__check *check, const bool *ended, int64_t deadline_ms);
+    struct health__pool *pool, struct health__job *job, const bool *ended, int64_t deadline_ms);
 
 /*
- * Cancels what is queued, but for releases, and waits for the workers to end: until the deadline
- * for those that are in the host's code.
+ * Cancels what is queued, but for what is sure, and waits for the workers to end: until the
+ * deadline for those that are in the host's code.
  *
  * Returns: whether all have ended.  If not, call it again.
  */

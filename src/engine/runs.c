@@ -5,6 +5,8 @@
  */
 #include "engine/runs.h"
 
+#include "base/clock.h"
+
 /* ---- What changes, and for which probes ---- */
 
 /* Whether a list of what is not passing leaves the check out. */
@@ -13,9 +15,52 @@ bool health__check_passing(const struct health__check *check)
     return health__state_verdict(&check->state, &check->policy).strict == HEALTH_PASS;
 }
 
-/* Something that is shown of the check has changed. */
-void health__runs_note(
-    struct health__engine *e, const struct health__check *check, bool was_passing)
+/* Adds `by` to what stands for checks of this status; 0 is none. */
+static void tally(struct health__tally *t, unsigned counted, size_t by)
+{
+    if (counted == 1 + HEALTH_FAIL)
+        t->fails += by;
+    else if (counted == 1 + HEALTH_WARN)
+        t->warns += by;
+}
+
+/* Counts the check as what it is now. */
+static void recount(struct health__engine *e, struct health__check *check)
+{
+    struct health__verdict v = health__state_verdict(&check->state, &check->policy);
+    unsigned char strict = check->gone ? 0 : (unsigned char)(1 + v.strict);
+    unsigned char lenient = check->gone ? 0 : (unsigned char)(1 + v.status);
+    unsigned i;
+
+    for (i = 0; i < HEALTH__PROBES; i++) {
+        if (!((check->policy.probes | HEALTH_ALL) >> i & 1))
+            continue;
+        tally(&e->tallies[i], check->counted[0], (size_t)-1);
+        tally(&e->tallies[i], strict, 1);
+        tally(&e->lenient_tallies[i], check->counted[1], (size_t)-1);
+        tally(&e->lenient_tallies[i], lenient, 1);
+    }
+    check->counted[0] = strict;
+    check->counted[1] = lenient;
+}
+
+/* The observer is to look at the check, unless it is gone. */
+static void show(struct health__engine *e, struct health__check *check)
+{
+    int64_t until = health__state_until(&check->state, &check->policy);
+
+    if (check->gone) {
+        health__list_remove(&check->changed);
+        return;
+    }
+    if (!health__list_linked(&check->changed))
+        health__list_append(&e->changed, &check->changed);
+    if (check->state.heard_at == HEALTH__NEVER)
+        until = e->now + check->policy.max_age_ms + 1;
+    e->settle_at = until < e->settle_at ? until : e->settle_at;
+}
+
+void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing)
 {
     bool trouble = !was_passing || !health__check_passing(check);
     unsigned i;
@@ -25,6 +70,9 @@ void health__runs_note(
             e->results[i]++;
             e->troubles[i] += trouble;
         }
+    recount(e, check);
+    if (atomic_load_explicit(&e->observed, memory_order_relaxed))
+        show(e, check);
 }
 
 /* From `at` on the check may have to be run. */
@@ -87,7 +135,62 @@ int64_t health__engine_settle(struct health__engine *e, struct health__check *ch
     return settled_until(e, check);
 }
 
+void health__runs_settle(struct health__engine *e)
+{
+    struct health__link *link, *rest;
+
+    if (e->now < e->settle_at)
+        return;
+    e->settle_at = HEALTH__NEVER;
+    health__list_each (link, rest, &e->checks) {
+        int64_t until = health__engine_settle(e, HEALTH__LISTED(link));
+
+        e->settle_at = until < e->settle_at ? until : e->settle_at;
+    }
+}
+
+void health__engine_observe(struct health__engine *e, bool observed)
+{
+    struct health__link *link, *rest;
+
+    atomic_store(&e->observed, observed);
+    e->settle_at = observed ? HEALTH__NOT_YET : HEALTH__NEVER;
+    health__list_each (link, rest, &e->checks) {
+        if (observed)
+            show(e, HEALTH__LISTED(link));
+        else
+            health__list_remove(&HEALTH__LISTED(link)->changed);
+    }
+}
+
+void health__engine_queue(struct health__engine *e, struct health__job *job)
+{
+    e->jobs++;
+    health__pool_queue(&e->pool, job, e->now);
+}
+
 /* ---- Begin ---- */
+
+static struct health__check *check_of(struct health__job *job)
+{
+    return health__container(job, struct health__check, job);
+}
+
+/* On a worker: calls the callback. */
+static void call(struct health__job *job)
+{
+    struct health__check *check = check_of(job);
+    struct health_result result;
+    int64_t begun_us;
+
+    health__result_init(&result, job->queued_at + check->policy.timeout_ms);
+    begun_us = health__now_us();
+    check->outcome = (int)check->fn(&result, check->arg);
+    check->outcome_us = health__now_us() - begun_us;
+    check->outcome_words = health__words_keep(&result);
+}
+
+static void run_ended(struct health__job *job, void *arg);
 
 void health__runs_queue(struct health__engine *e, struct health__check *check)
 {
@@ -98,8 +201,10 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
     if (check->policy.kind == HEALTH__ON_DEMAND)
         health__list_append(&e->runs, &check->run);
     health__timer_set(&e->timers, &check->timer, e->now + check->policy.timeout_ms);
+    check->job.call = call;
+    check->job.ended = run_ended;
     e->jobs++;
-    health__pool_run(&e->pool, check, e->now);
+    health__pool_queue(&e->pool, &check->job, e->now);
 }
 
 /* The interval, give or take a tenth, so that what was started together does not stay together. */
@@ -155,7 +260,7 @@ static void overdue(struct health__engine *e, struct health__check *check)
             &e->timers, &check->timer, health__state_until(&check->state, &check->policy));
         return;
     }
-    health__pool_overdue(&e->pool, check);
+    health__pool_overdue(&e->pool, &check->job);
     health__runs_let_go(e, check);
 }
 
@@ -206,52 +311,31 @@ static void finish(struct health__engine *e, struct health__check *check)
     schedule(e, check, queued_at);
 }
 
-static void die(struct health__engine *e, struct health__check *check)
+static void run_ended(struct health__job *job, void *arg)
 {
+    struct health__check *check = check_of(job);
+    struct health__engine *e = arg;
+
     health__timer_clear(&e->timers, &check->timer);
-    health__list_remove(&check->link);
-    health__list_append(&e->dead, &check->link);
-}
-
-/* The pool gives the check back. */
-static void end(struct health__engine *e, struct health__check *check)
-{
-    /* Nobody changes it now; nor may we, as health_remove() looks at it under the pool's mutex. */
-    enum health__job job = check->job;
-
-    if (job == HEALTH__JOB_RELEASED) {
-        health__list_remove(&check->link);
-        health__check_free(check);
-        return;
-    }
-    if (job == HEALTH__JOB_ENDED || job == HEALTH__JOB_CANCELLED) {
-        health__timer_clear(&e->timers, &check->timer);
-        if (job == HEALTH__JOB_ENDED)
-            finish(e, check);
-        else
-            health__state_cancel(&check->state);
-        health__runs_let_go(e, check);
-    }
-    /* Its run has ended, or the pool stopped before it was released. */
+    if (job->state == HEALTH__JOB_ENDED)
+        finish(e, check);
+    else
+        health__state_cancel(&check->state);
+    health__runs_let_go(e, check);
     if (check->gone)
-        die(e, check);
+        health__checks_die(e, check);
 }
 
 void health__runs_collect(struct health__engine *e)
 {
-    struct health__link done, *link;
+    bool begun_late;
     unsigned i;
 
-    health__list_init(&done);
+    e->jobs -= health__pool_collect(&e->pool, e, &begun_late);
     /* A run that is begun late has another reason for being late. */
-    if (health__pool_collect(&e->pool, &done))
-        for (i = 0; i < HEALTH__PROBES; i++) {
-            e->results[i]++;
-            e->troubles[i]++;
-        }
-    while ((link = health__list_take(&done)) != NULL) {
-        e->jobs--;
-        end(e, health__container(link, struct health__check, job_link));
+    for (i = 0; begun_late && i < HEALTH__PROBES; i++) {
+        e->results[i]++;
+        e->troubles[i]++;
     }
 }
 
@@ -259,14 +343,14 @@ void health__runs_collect(struct health__engine *e)
 static void forget(struct health__check *check)
 {
     health__state_cancel(&check->state);
-    if (check->job == HEALTH__JOB_ENDED)
+    if (check->job.state == HEALTH__JOB_ENDED)
         health__words_free(check->outcome_words);
     check->outcome_words = NULL;
-    check->job = HEALTH__JOB_NONE;
+    check->job.state = HEALTH__JOB_NONE;
+    check->job.link = (struct health__link){NULL, NULL};
+    check->job.watch = NULL;
     check->timer = (struct health__timer){0};
     check->run = (struct health__link){NULL, NULL};
-    check->job_link = (struct health__link){NULL, NULL};
-    check->watch = NULL;
     health__list_init(&check->waiters);
 }
 
@@ -282,15 +366,14 @@ void health__runs_forget(struct health__engine *e)
         forget(HEALTH__LISTED(link));
     health__list_each (link, rest, &e->leaving) {
         struct health__check *check = HEALTH__LISTED(link);
-        enum health__job job = check->job;
+        bool begun = check->releasing && check->job.state != HEALTH__JOB_QUEUED;
 
         forget(check);
         /* How far a release has got, nobody knows: it is not called again, and what is left of the
          * check is freed with the engine. */
-        if (job == HEALTH__JOB_RELEASING || job == HEALTH__JOB_RELEASED) {
-            check->job = HEALTH__JOB_RELEASED;
+        if (begun)
             continue;
-        }
+        check->releasing = false;
         health__list_remove(link);
         health__list_append(&e->dead, link);
     }

@@ -25,7 +25,7 @@ void health__runs_queue(struct health__engine *e, struct health__check *check);
 /* Starts the runs of periodic checks that are due, and gives up on those that are overdue. */
 void health__runs_tick(struct health__engine *e);
 
-/* Judges the runs that have ended, and frees the checks whose release has. */
+/* Takes back what the pool has done with: judges runs, frees what is released. */
 void health__runs_collect(struct health__engine *e);
 
 /* The process stood still from `asleep_at` until now. */
@@ -38,8 +38,18 @@ void health__runs_forget(struct health__engine *e);
 bool health__check_passing(const struct health__check *check);
 
 /* Something that is shown of the check has changed. */
-void health__runs_note(
-    struct health__engine *e, const struct health__check *check, bool was_passing);
+void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing);
+
+/* While observed: folds in what time alone has done, if that may be anything. */
+void health__runs_settle(struct health__engine *e);
+
+/* ---- errands.c: what other threads have done on the loop ---- */
+
+/* Runs the errands there are. */
+void health__errands_run(struct health__engine *e);
+
+/* With the mutex held, the loop having ended: refuses them. */
+void health__errands_refuse(struct health__engine *e);
 
 /* From `at` on the check may have to be run. */
 void health__runs_wanted_from(
@@ -61,6 +71,9 @@ void health__mail_read(struct health__engine *e);
 /* The same with the mutex held. */
 void health__mail_read_locked(struct health__engine *e);
 
+/* The check, gone and with no run in progress, is dead. */
+void health__checks_die(struct health__engine *e, struct health__check *check);
+
 /* Hands the dead checks to the workers to be released. */
 void health__mail_bury(struct health__engine *e);
 
@@ -70,14 +83,5 @@ void health__mail_exhume(struct health__engine *e, struct health__link *ret_dead
 /* Calls `release` of the checks in the list, and frees them.  Without any lock: it is the host's
  * code. */
 void health__checks_release(struct health__link *dead);
-
-/* ---- engine.c ---- */
-
-/* With the mutex held: whether the loop runs.  Where it does not, its work is done by whoever holds
- * the mutex. */
-bool health__engine_loop_runs(const struct health__engine *e);
-
-/* HEALTH_EBUSY, with its sentence. */
-int health__engine_still_running(const char *name);
 
 #endif

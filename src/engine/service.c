@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "core/policy.h"
 #include "engine/engine.h"
+#include "engine/life.h"
 #include "engine/loop.h"
 #include "engine/runs.h"
 
@@ -42,7 +43,8 @@ static int add(struct health__engine *e, struct health__check *check)
         health__registry_add(&e->registry, &check->entry);
         send_mail(e, check, HEALTH__MAIL_ADDED);
         /* The others are looked at when a request comes. */
-        if (check->policy.kind == HEALTH__PERIODIC && e->life == HEALTH__STARTED)
+        if (e->life == HEALTH__STARTED &&
+            (check->policy.kind == HEALTH__PERIODIC || atomic_load(&e->observed)))
             health__loop_wake(e);
     } else {
         error = health__fail(
@@ -114,7 +116,7 @@ int health__engine_remove(struct health__engine *e, const char *name)
 {
     struct health__link dead;
     struct health__check *check;
-    int64_t overdue_at = HEALTH__NOT_YET;
+    int64_t queued_at = HEALTH__NOT_YET, timeout_ms = 0;
     bool wait = !health__thread_is_ours(), ended = false;
 
     health__list_init(&dead);
@@ -122,9 +124,10 @@ int health__engine_remove(struct health__engine *e, const char *name)
     check = look_up(e, name);
     if (check != NULL) {
         health__registry_remove(&e->registry, &check->entry);
-        overdue_at = health__pool_remove(&e->pool, check, wait ? &ended : NULL);
+        timeout_ms = check->policy.timeout_ms;
+        queued_at = health__pool_remove(&e->pool, &check->job, wait ? &ended : NULL);
         send_mail(e, check, HEALTH__MAIL_REMOVED);
-        if (health__engine_loop_runs(e)) {
+        if (health__life_loop_runs(e)) {
             health__loop_wake(e);
         } else {
             e->now = health__now_ms();
@@ -137,11 +140,11 @@ int health__engine_remove(struct health__engine *e, const char *name)
     if (check == NULL)
         return HEALTH_ENOENT;
     health__checks_release(&dead);
-    if (overdue_at == HEALTH__NOT_YET)
+    if (queued_at == HEALTH__NOT_YET)
         return 0;
-    if (wait && health__pool_watch(&e->pool, check, &ended, overdue_at))
+    if (wait && health__pool_watch(&e->pool, &check->job, &ended, queued_at + timeout_ms))
         return 0;
-    return health__engine_still_running(name);
+    return health__life_still_running(name);
 }
 
 int health__engine_report(struct health__engine *e, const char *name, enum health_status status,
@@ -166,6 +169,8 @@ int health__engine_report(struct health__engine *e, const char *name, enum healt
         check->reported_words = words;
         words = before;
         send_mail(e, check, HEALTH__MAIL_REPORTED);
+        if (e->life == HEALTH__STARTED && atomic_load(&e->observed))
+            health__loop_wake(e);
     }
     (void)pthread_mutex_unlock(&e->mutex);
     health__words_free(words);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/net.h"
+#include "http/http.h"
 
 #define READING_MS 5000  /* for a whole request, or until the next */
 #define SENDING_MS 10000 /* for the client to take the answer */
@@ -69,7 +70,7 @@ struct health__connection *health__connection_add(struct health__connections *t,
 {
     struct health__connection *c = by_phase(t->phases[HEALTH__FREE].next);
 
-    c->fd = fd;
+    health__fd_init(&c->fd, fd);
     c->known = false;
     c->since = now;
     c->makes_way = false;
@@ -108,7 +109,10 @@ void health__connection_shut(struct health__connections *t, struct health__conne
 {
     if (c->phase == HEALTH__LEAVING)
         return;
-    (void)shutdown(c->fd, SHUT_RDWR);
+    if (health__fd_is_ours(&c->fd))
+        (void)shutdown(c->fd.fd, SHUT_RDWR);
+    else
+        health__engine_lose(c->http->engine);
     leave_source(t, c);
     t->leaving++;
     move(t, c, HEALTH__LEAVING);

@@ -29,6 +29,7 @@
 
 #include "answer/answer.h"
 #include "base/buffer.h"
+#include "base/fd.h"
 #include "base/list.h"
 #include "base/poller.h"
 #include "engine/engine.h"
@@ -49,11 +50,11 @@ struct health__connection {
     struct health__http *http; /* set once */
 
     enum health__phase phase;
-    int64_t since; /* when the phase was entered */
-    int fd;        /* MHD's */
-    bool known;    /* MHD has begun with it */
-    bool local;    /* the client is on the same host */
-    unsigned from; /* index into the table's `sources` */
+    int64_t since;        /* when the phase was entered */
+    struct health__fd fd; /* MHD's */
+    bool known;           /* MHD has begun with it */
+    bool local;           /* the client is on the same host */
+    unsigned from;        /* index into the table's `sources` */
 
     /* The request at hand. */
     struct MHD_Connection *mhd; /* while suspended */
@@ -107,7 +108,8 @@ void health__connection_remove(struct health__connections *t, struct health__con
 void health__connection_enter(struct health__connections *t, struct health__connection *c,
     enum health__phase phase, int64_t now);
 
-/* Shuts it down: MHD will close it. */
+/* Shuts it down: MHD will close it.  Where the host has closed it MHD will never know: all is lost
+ * then. */
 void health__connection_shut(struct health__connections *t, struct health__connection *c);
 
 /* Shuts down what has been in its phase for too long.  Returns: when to do so again. */

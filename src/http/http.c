@@ -57,7 +57,7 @@ static struct health__connection *arrived(
     for (link = reading->prev; link != reading; link = link->prev) {
         struct health__connection *c = health__container(link, struct health__connection, in_phase);
 
-        if (!c->known && c->fd == fd)
+        if (!c->known && c->fd.fd == fd)
             return c;
     }
     return NULL;
@@ -166,26 +166,27 @@ static void resume_all(struct health__http *http)
     (void)MHD_run(http->daemon);
 }
 
-static void stop(struct health__server *server)
+/* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on. */
+static bool has_epoll(struct health__http *http)
 {
-    struct health__http *http = http_of(server);
-
-    atomic_store(&http->port, 0);
-    health__listeners_close(&http->listeners);
-    if (http->daemon == NULL)
-        return;
-    http->draining = true;
-    resume_all(http);
-    health__poller_remove(http->poller, &http->ready);
-    MHD_stop_daemon(http->daemon);
-    http->daemon = NULL;
-    health__answers_clear(http->answers);
-    health__replies_done(&http->replies);
-    health__connections_done(&http->connections);
+    return health__poller_change(http->poller, &http->ready, HEALTH__READABLE) == 0;
 }
 
-/* In the child of a fork(): MHD's memory is left alone, as it may be half changed. */
-static void forget(struct health__server *server)
+/* Whether all of MHD's is: it aborts if a descriptor is not there any more. */
+static bool is_whole(struct health__http *http)
+{
+    size_t i;
+
+    for (i = 0; i < http->connections.room; i++)
+        if (http->connections.all[i].phase != HEALTH__FREE &&
+            !health__fd_is_ours(&http->connections.all[i].fd))
+            return false;
+    return has_epoll(http);
+}
+
+/* MHD's memory is left alone: it may be half changed, in the child of a fork, and MHD aborts where
+ * something of it is lost. */
+static void forget(struct health__server *server, bool lost)
 {
     struct health__http *http = http_of(server);
     size_t i;
@@ -196,10 +197,33 @@ static void forget(struct health__server *server)
         return;
     for (i = 0; i < http->connections.room; i++)
         if (http->connections.all[i].phase != HEALTH__FREE)
-            (void)close(http->connections.all[i].fd);
-    (void)close(http->ready.fd);
+            health__fd_close(&http->connections.all[i].fd);
+    if (!lost && has_epoll(http))
+        (void)close(http->ready.fd);
     http->daemon = NULL;
     memset(http->answers->kept, 0, sizeof(http->answers->kept));
+}
+
+static void stop(struct health__server *server)
+{
+    struct health__http *http = http_of(server);
+
+    atomic_store(&http->port, 0);
+    health__listeners_close(&http->listeners);
+    if (http->daemon == NULL)
+        return;
+    http->draining = true;
+    if (!is_whole(http)) {
+        forget(server, true);
+        return;
+    }
+    resume_all(http);
+    health__poller_remove(http->poller, &http->ready);
+    MHD_stop_daemon(http->daemon);
+    http->daemon = NULL;
+    health__answers_clear(http->answers);
+    health__replies_done(&http->replies);
+    health__connections_done(&http->connections);
 }
 
 /* ---- Each turn ---- */
@@ -313,6 +337,13 @@ static int64_t run(struct health__server *server, int64_t now)
     if (http->daemon == NULL)
         return HEALTH__NEVER;
     health__listeners_tend(&http->listeners, now);
+    if ((http->due || health__listeners_ready(&http->listeners)) && http->looked_at != now) {
+        http->looked_at = now;
+        if (!has_epoll(http))
+            health__engine_lose(http->engine);
+    }
+    if (http->engine->lost)
+        return now;
     accept_some(http, now);
     if (http->due)
         run_daemon(http);
@@ -345,13 +376,13 @@ static void accept_the_last(struct health__http *http, int64_t now)
             break;
 }
 
-static bool drain(struct health__server *server)
+static void drain(struct health__server *server)
 {
     struct health__http *http = http_of(server);
     struct health__link *reading = &http->connections.phases[HEALTH__READING], *link, *rest;
 
     if (http->daemon == NULL)
-        return true;
+        return;
     if (!http->draining) {
         http->draining = true;
         http->last_turns = LAST_TURNS;
@@ -365,13 +396,19 @@ static bool drain(struct health__server *server)
         health__list_each (link, rest, reading)
             health__connection_shut(
                 &http->connections, health__container(link, struct health__connection, in_phase));
-    return http->connections.count == 0;
+}
+
+static bool drained(struct health__server *server)
+{
+    struct health__http *http = http_of(server);
+
+    return http->daemon == NULL || http->connections.count == 0;
 }
 
 void health__http_init(struct health__http *http, struct health__engine *engine,
     struct health__answers *answers, const char *listen, enum health_details details, size_t limit)
 {
-    http->server = (struct health__server){start, stop, run, drain, forget};
+    http->server = (struct health__server){start, stop, run, drain, drained, forget};
     http->engine = engine;
     http->answers = answers;
     http->listen = listen;

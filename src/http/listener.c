@@ -22,7 +22,8 @@ int health__listeners_check(const char *list)
     while (list != NULL) {
         if (health__address_parse(&list, &address) != 0)
             return health__fail(HEALTH_EINVAL, EINVAL,
-                "listen: no address: '%.64s' (like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\")",
+                "listen: no address: '%.64s' (like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\", "
+                "\"unix:/run/app.sock\")",
                 list);
         if (++count > HEALTH__LISTENERS_MAX)
             return health__fail(
@@ -48,9 +49,11 @@ static int open_one(struct health__listeners *l, const struct health__address *a
         return health__fail_errno(HEALTH_ELISTEN, errno, "cannot listen on %s", address->text);
     *listener = (struct health__listener){.source = {ready, fd}};
     health__fd_init(&listener->fd, fd);
+    health__local_init(&listener->local, address);
     if (health__poller_add(l->poller, &listener->source, HEALTH__READABLE) != 0) {
         cause = errno;
         health__fd_close(&listener->fd);
+        health__local_remove(&listener->local);
         return health__fail_errno(HEALTH_ESYSTEM, cause, "cannot wait on %s", address->text);
     }
     l->count++;
@@ -108,6 +111,7 @@ void health__listeners_close(struct health__listeners *l)
     for (i = 0; i < l->count; i++) {
         struct health__fd *fd = &l->listeners[i].fd;
 
+        health__local_remove(&l->listeners[i].local);
         if (!health__fd_is_ours(fd))
             continue;
         health__poller_remove(l->poller, &l->listeners[i].source);
@@ -136,8 +140,11 @@ static void listen_for(struct health__listeners *l, unsigned what)
 {
     size_t i;
 
-    for (i = 0; i < l->count; i++)
+    for (i = 0; i < l->count; i++) {
         (void)health__poller_change(l->poller, &l->listeners[i].source, what);
+        /* It is told again: what was ready once may be the host's by now. */
+        l->listeners[i].ready = false;
+    }
 }
 
 void health__listeners_pause(struct health__listeners *l, int64_t until)

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/local.h"
 #include "base/net.h"
 #include "base/poller.h"
 
@@ -25,7 +26,8 @@
 struct health__listener {
     struct health__source source;
     struct health__fd fd;
-    bool ready; /* there is someone to accept */
+    struct health__local local; /* the file of a unix socket */
+    bool ready;                 /* there is someone to accept */
 };
 
 struct health__listeners {

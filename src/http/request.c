@@ -13,7 +13,6 @@
 #include "http/request.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "http/http.h"
 #include "http/route.h"
@@ -44,32 +43,45 @@ static void note_encoding(struct health__connection *c)
     c->framing |= ENCODING | BODY;
 }
 
+/* Letters are those of ASCII, whatever the host's locale: in Turkish strcasecmp() takes VIA for
+ * another name than Via. */
 static bool starts(const char *name, const char *prefix)
 {
-    return strncasecmp(name, prefix, strlen(prefix)) == 0;
+    for (; *prefix != '\0'; name++, prefix++) {
+        unsigned char a = (unsigned char)*name, b = (unsigned char)*prefix;
+
+        if (a != b && ((a | 0x20) != (b | 0x20) || (a | 0x20) < 'a' || (a | 0x20) > 'z'))
+            return false;
+    }
+    return true;
+}
+
+static bool is(const char *name, const char *other)
+{
+    return strlen(name) == strlen(other) && starts(name, other);
 }
 
 static void note_header(struct health__connection *c, const char *name, const char *value)
 {
     switch (name[0] | 0x20) {
     case 'c':
-        if (strcasecmp(name, "Content-Length") == 0)
+        if (is(name, "Content-Length"))
             note_length(c, value);
         break;
     case 't':
-        if (strcasecmp(name, "Transfer-Encoding") == 0)
+        if (is(name, "Transfer-Encoding"))
             note_encoding(c);
         break;
     case 'e':
         /* MHD says "100 Continue" before the second call, body or not. */
-        if (strcasecmp(name, "Expect") == 0)
+        if (is(name, "Expect"))
             c->framing |= BODY;
         break;
     case 'f':
-        c->proxied |= strcasecmp(name, "Forwarded") == 0;
+        c->proxied |= is(name, "Forwarded");
         break;
     case 'v':
-        c->proxied |= strcasecmp(name, "Via") == 0;
+        c->proxied |= is(name, "Via");
         break;
     case 'x':
         c->proxied |= starts(name, "X-Forwarded-") || starts(name, "X-Envoy-");
@@ -176,9 +188,16 @@ static void resume(struct health__waiter *waiter)
 {
     struct health__connection *c = health__container(waiter, struct health__connection, waiter);
 
+    /* The server has been forgotten. */
+    if (c->http->daemon == NULL)
+        return;
     stop_watching(c);
     c->waited = true;
     health__connection_enter(&c->http->connections, c, HEALTH__SENDING, c->http->engine->now);
+    if (!health__fd_is_ours(&c->fd)) {
+        health__engine_lose(c->http->engine);
+        return;
+    }
     MHD_resume_connection(c->mhd);
     c->http->due = true;
 }
@@ -209,7 +228,7 @@ static bool begin_to_wait(struct health__connection *c, struct MHD_Connection *c
 
     MHD_suspend_connection(connection);
     c->mhd = connection;
-    c->gone = (struct health__source){client_gone, c->fd};
+    c->gone = (struct health__source){client_gone, c->fd.fd};
     /* Without it the wait is as long as it is. */
     if (health__poller_add(http->poller, &c->gone, HEALTH__HANGUP) != 0)
         c->gone.fd = -1;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "answer/endpoint.h"
+#include "answer/answer.h"
 
 struct health__route {
     enum health__endpoint endpoint;

@@ -1,8 +1,12 @@
 /*
  * The parts of the document as JSON.
  *
- * cJSON says NULL where memory is out; adding NULL to an object fails, and what has failed once is
- * remembered in the buffer.  Numbers are handed to it as text: its own lose digits.
+ * cJSON's memory is whose hooks the host has set, and it may set others at any time, also while we
+ * render on another thread: then what one has allocated would be freed by the other.  So the nodes
+ * are ours, in a struct tree, as are the texts that they point to; cJSON links them, which takes no
+ * memory, and prints them into ours.  Numbers are handed to it as text: its own lose digits.
+ *
+ * What has failed once is remembered in the tree, and then in the buffer.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -20,67 +24,140 @@
 #define PRINT_BYTES     512
 #define MAX_PRINT_BYTES ((size_t)1 << 30)
 
-/* Adds the member, whose name is a literal, and which is the object's from then on.  Returns: false
- * without memory. */
-static bool add(cJSON *object, const char *name, cJSON *member)
+/* What the head has at most, without its notes, and more than an item has. */
+#define NODES 12
+
+#define WORDS      4 /* numbers and times of an item */
+#define WORD_BYTES 40
+
+_Static_assert(WORD_BYTES >= HEALTH__NUMBER_BYTES, "a number is a word");
+_Static_assert(WORD_BYTES >= HEALTH__TIMESTAMP_BYTES, "a time is a word");
+
+/* An object that is made, and all that is in it. */
+struct tree {
+    cJSON *nodes; /* `few`, or `room` that were allocated */
+    char **texts; /* of each node: a text to be freed, or NULL */
+    size_t room;
+    size_t count;
+    bool failed; /* there was no memory for some of it */
+
+    cJSON few[NODES];
+    char *few_texts[NODES];
+    char words[WORDS][WORD_BYTES];
+    size_t word_count;
+};
+
+/* Prepares for the nodes that there are always, and so many more. */
+static void begin(struct tree *t, size_t more)
 {
-    if (cJSON_AddItemToObjectCS(object, name, member))
-        return true;
-    cJSON_Delete(member);
-    return false;
+    t->nodes = t->few;
+    t->texts = t->few_texts;
+    t->room = NODES;
+    t->count = t->word_count = 0;
+    t->failed = false;
+    if (more == 0)
+        return;
+    t->nodes = calloc(NODES + more, sizeof(*t->nodes));
+    t->texts = calloc(NODES + more, sizeof(*t->texts));
+    t->room += more;
+    t->failed = t->nodes == NULL || t->texts == NULL;
 }
 
-static bool add_literal(cJSON *object, const char *name, const char *value)
+static void end(struct tree *t)
 {
-    return add(object, name, cJSON_CreateStringReference(value));
+    while (t->count > 0)
+        free(t->texts[--t->count]);
+    if (t->nodes == t->few)
+        return;
+    free(t->nodes);
+    free(t->texts);
 }
 
-/* A string of any bytes.  NULL: no memory. */
-static cJSON *make_text(const char *value)
+/* A node of the type, with this for a text; it stays the caller's.  NULL: it has failed. */
+static cJSON *make(struct tree *t, int type, const char *text)
 {
-    char *clean = malloc(health__utf8_clean_length(value) + 1);
-    cJSON *made;
+    cJSON *node;
 
-    if (clean == NULL)
+    if (t->failed || t->count == t->room) {
+        t->failed = true;
         return NULL;
+    }
+    node = &t->nodes[t->count];
+    t->texts[t->count++] = NULL;
+    *node = (cJSON){.type = type, .valuestring = (char *)(uintptr_t)text};
+    return node;
+}
+
+/* Adds the member, whose name must last.  Returns: the member. */
+static cJSON *add(struct tree *t, cJSON *object, const char *name, cJSON *member)
+{
+    if (!t->failed && !cJSON_AddItemToObjectCS(object, name, member))
+        t->failed = true;
+    return member;
+}
+
+static void add_literal(struct tree *t, cJSON *object, const char *name, const char *value)
+{
+    (void)add(t, object, name, make(t, cJSON_String, value));
+}
+
+/* A string of any bytes. */
+static cJSON *make_text(struct tree *t, const char *value)
+{
+    cJSON *node = make(t, cJSON_String, NULL);
+    char *clean;
+
+    if (node == NULL)
+        return NULL;
+    clean = malloc(health__utf8_clean_length(value) + 1);
+    if (clean == NULL) {
+        t->failed = true;
+        return NULL;
+    }
     health__utf8_clean(clean, value);
-    made = cJSON_CreateString(clean);
-    free(clean);
-    return made;
+    t->texts[t->count - 1] = clean;
+    node->valuestring = clean;
+    return node;
 }
 
-static bool add_text(cJSON *object, const char *name, const char *value)
+static void add_text(struct tree *t, cJSON *object, const char *name, const char *value)
 {
-    return value == NULL || add(object, name, make_text(value));
+    if (value != NULL)
+        (void)add(t, object, name, make_text(t, value));
 }
 
-static bool add_number(cJSON *object, const char *name, double value)
+static void add_number(struct tree *t, cJSON *object, const char *name, double value)
 {
-    char text[HEALTH__NUMBER_BYTES];
+    char *word = t->words[t->word_count++];
 
-    health__number(text, value);
-    return add(object, name, cJSON_CreateRaw(text));
+    health__number(word, value);
+    (void)add(t, object, name, make(t, cJSON_Raw, word));
 }
 
-static bool add_time(cJSON *object, const char *name, int64_t wall_ms)
+static void add_time(struct tree *t, cJSON *object, const char *name, int64_t wall_ms)
 {
-    char text[HEALTH__TIMESTAMP_BYTES];
+    char *word = t->words[t->word_count++];
 
-    health__timestamp(text, wall_ms);
-    return add(object, name, cJSON_CreateString(text));
+    health__timestamp(word, wall_ms);
+    (void)add(t, object, name, make(t, cJSON_String, word));
 }
 
-static bool add_flag(cJSON *object, const char *name, bool value)
+static void add_flag(struct tree *t, cJSON *object, const char *name, bool value)
 {
-    return add(object, name, cJSON_CreateBool(value));
+    (void)add(t, object, name, make(t, value ? cJSON_True : cJSON_False, NULL));
 }
 
 /* Appends the object without its outer braces: the `open` first and `close` last bytes. */
-static void print(struct health__buffer *to, cJSON *object, size_t open, size_t close)
+static void print(
+    struct health__buffer *to, struct tree *t, cJSON *object, size_t open, size_t close)
 {
     size_t room = PRINT_BYTES, length;
     char *place;
 
+    if (t->failed) {
+        to->failed = true;
+        return;
+    }
     while ((place = health__buffer_reserve(to, room)) != NULL &&
            !cJSON_PrintPreallocated(object, place, (int)room, false)) {
         room *= 2;
@@ -99,78 +176,79 @@ static const char *status_text(enum health_status status)
     return status == HEALTH_PASS ? "pass" : status == HEALTH_WARN ? "warn" : "fail";
 }
 
-static bool add_notes(cJSON *root, const struct health__head *head)
+static void add_to_array(struct tree *t, cJSON *array, cJSON *item)
+{
+    if (!t->failed && !cJSON_AddItemToArray(array, item))
+        t->failed = true;
+}
+
+static void add_notes(struct tree *t, cJSON *root, const struct health__head *head)
 {
     const char *note = head->notes;
     cJSON *array;
     size_t i;
 
     if (head->note_count == 0)
-        return true;
-    array = cJSON_CreateArray();
-    if (!add(root, "notes", array))
-        return false;
-    for (i = 0; i < head->note_count; i++, note += strlen(note) + 1) {
-        cJSON *text = make_text(note);
-
-        if (!cJSON_AddItemToArray(array, text)) {
-            cJSON_Delete(text);
-            return false;
-        }
-    }
-    return true;
+        return;
+    array = add(t, root, "notes", make(t, cJSON_Array, NULL));
+    for (i = 0; i < head->note_count; i++, note += strlen(note) + 1)
+        add_to_array(t, array, make_text(t, note));
 }
 
-static bool add_gates(cJSON *root, const struct health__head *head)
+static void add_gates(struct tree *t, cJSON *root, const struct health__head *head)
 {
-    cJSON *gates = cJSON_CreateObject();
+    cJSON *gates = add(t, root, "gates", make(t, cJSON_Object, NULL));
 
-    return add(root, "gates", gates) && add_flag(gates, "started", head->started) &&
-           add_flag(gates, "ready", head->ready) && add_flag(gates, "draining", head->draining);
+    add_flag(t, gates, "started", head->started);
+    add_flag(t, gates, "ready", head->ready);
+    add_flag(t, gates, "draining", head->draining);
 }
 
 void health__json_head(struct health__buffer *to, const struct health__head *head)
 {
-    cJSON *root = cJSON_CreateObject();
+    struct tree t;
+    cJSON *root;
 
-    if (add_literal(root, "status", status_text(head->status)) &&
-        add_text(root, "version", head->version) && add_text(root, "releaseId", head->release_id) &&
-        add_text(root, "serviceId", head->service_id) &&
-        add_text(root, "description", head->description) && add_notes(root, head) &&
-        add_gates(root, head))
-        print(to, root, 0, 1);
-    else
-        to->failed = true;
-    cJSON_Delete(root);
+    begin(&t, head->note_count);
+    root = make(&t, cJSON_Object, NULL);
+    add_literal(&t, root, "status", status_text(head->status));
+    add_text(&t, root, "version", head->version);
+    add_text(&t, root, "releaseId", head->release_id);
+    add_text(&t, root, "serviceId", head->service_id);
+    add_text(&t, root, "description", head->description);
+    add_notes(&t, root, head);
+    add_gates(&t, root, head);
+    print(to, &t, root, 0, 1);
+    end(&t);
 }
 
-static bool add_item(cJSON *object, const struct health__item *item)
+static void add_item(struct tree *t, cJSON *object, const struct health__item *item)
 {
-    return add_literal(object, "status", status_text(item->status)) &&
-           (item->time < 0 || add_time(object, "time", item->time)) &&
-           (item->value == NULL || add_number(object, "observedValue", *item->value)) &&
-           (item->value == NULL || item->unit[0] == '\0' ||
-               add_text(object, "observedUnit", item->unit)) &&
-           add_text(object, "output", item->output) &&
-           (item->duration_us < 0 ||
-               add_number(object, "durationMs", (double)item->duration_us / 1000)) &&
-           add_time(object, "since", item->since);
+    add_literal(t, object, "status", status_text(item->status));
+    if (item->time >= 0)
+        add_time(t, object, "time", item->time);
+    if (item->value != NULL)
+        add_number(t, object, "observedValue", *item->value);
+    if (item->value != NULL && item->unit[0] != '\0')
+        add_text(t, object, "observedUnit", item->unit);
+    add_text(t, object, "output", item->output);
+    if (item->duration_us >= 0)
+        add_number(t, object, "durationMs", (double)item->duration_us / 1000);
+    add_time(t, object, "since", item->since);
 }
 
 void health__json_item(struct health__buffer *to, const struct health__item *item)
 {
-    cJSON *root = cJSON_CreateObject(), *array = cJSON_CreateArray(),
-          *object = cJSON_CreateObject();
-    bool ok = false;
+    cJSON *root, *array, *object;
+    struct tree t;
 
+    begin(&t, 0);
+    root = make(&t, cJSON_Object, NULL);
     /* The draft has an array for each name, for measurements by more than one node. */
-    if (!cJSON_AddItemToArray(array, object))
-        cJSON_Delete(object);
-    else
-        ok = add_item(object, item);
-    if (!add(root, item->name, array) || !ok)
-        to->failed = true;
-    else
-        print(to, root, 1, 1);
-    cJSON_Delete(root);
+    array = add(&t, root, item->name, make(&t, cJSON_Array, NULL));
+    object = make(&t, cJSON_Object, NULL);
+    add_to_array(&t, array, object);
+    add_item(&t, object, item);
+    print(to, &t, root, 1, 1);
+    end(&t);
 }

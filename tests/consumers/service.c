@@ -1,11 +1,12 @@
 /*
  * A service for programs that read health endpoints, told by a file how it is:
  *
- *     service FILE
+ *     service FILE [ADDRESSES]
  *
  * The first word of FILE is what its check answers: pass, warn or fail; with "unready" the check
  * passes and the ready gate is shut, and with "drain" the service says that it is going away.  It
- * prints its port, and goes on until a signal ends it or its input does.
+ * listens on any port, or at ADDRESSES, prints its port, and goes on until a signal ends it or its
+ * input does.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -44,19 +45,32 @@ static enum health_status check_file(struct health_result *result, void *path)
     return HEALTH_PASS;
 }
 
+/* With NULL on any port. */
+static int serve(const char *addresses)
+{
+    struct health_options options = HEALTH_OPTIONS_INIT;
+
+    if (addresses == NULL)
+        return health_serve(0);
+    options.listen = addresses;
+    return health_new(NULL, &options) == 0 ? health_start(NULL) : -1;
+}
+
 int main(int argc, char **argv)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     struct health_check check = HEALTH_CHECK_INIT;
     char word[16], ignored[256];
 
-    if (argc != 2)
-        errx(2, "usage: %s FILE", argv[0]);
+    if (argc != 2 && argc != 3)
+        errx(2, "usage: %s FILE [ADDRESSES]", argv[0]);
     check.name = "file";
     check.fn = check_file;
     check.arg = argv[1];
     check.max_age_ms = 1;
-    if (health_add_check(NULL, &check) != 0 || health_serve(0) != 0)
+    if (argc == 3 && serve(argv[2]) != 0)
+        errx(1, "%s", health_last_error());
+    if (health_add_check(NULL, &check) != 0 || (argc == 2 && serve(NULL) != 0))
         errx(1, "%s", health_last_error());
     (void)printf("%d\n", health_port(NULL));
     (void)fflush(stdout);

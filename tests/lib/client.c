@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,13 +56,20 @@ static bool wait_for(int fd, short events, int64_t deadline)
     return n > 0;
 }
 
-/* Reads an IP literal.  Returns: the length of the address, or 0 with errno. */
+/* Reads an IP literal, or the path of a unix socket.  Returns: the length of the address, or 0 with
+ * errno. */
 static socklen_t address(struct sockaddr_storage *to, const char *text, int port)
 {
     struct sockaddr_in *four = (struct sockaddr_in *)to;
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)to;
+    struct sockaddr_un *un = (struct sockaddr_un *)to;
 
     memset(to, 0, sizeof(*to));
+    if (text[0] == '/' && strlen(text) < sizeof(un->sun_path)) {
+        un->sun_family = AF_UNIX;
+        memcpy(un->sun_path, text, strlen(text) + 1);
+        return sizeof(*un);
+    }
     if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
         four->sin_family = AF_INET;
         four->sin_port = htons((uint16_t)port);

@@ -49,7 +49,7 @@ struct response {
 /* A request of the usual form; what is NULL or 0 is as said there. */
 struct client_request {
     int port;
-    const char *to;      /* an IP literal; "127.0.0.1" */
+    const char *to;      /* an IP literal, or the path of a unix socket; "127.0.0.1" */
     const char *from;    /* an IP literal to bind to; any */
     const char *method;  /* "GET" */
     const char *target;  /* "/health" */
@@ -69,8 +69,9 @@ int64_t client_deadline(int ms);
 /* ---- A connection ---- */
 
 /*
- * Connects to the port of an address, IP literals without brackets; `from` NULL is any local
- * address.  `c` need not be initialised, and may be given to client_close() in any case.
+ * Connects to the port of an address, an IP literal without brackets, or to a unix socket, a path;
+ * `from` NULL is any local address.  `c` need not be initialised, and may be given to
+ * client_close() in any case.
  *
  * Returns: 0, or -1 with errno.
  */

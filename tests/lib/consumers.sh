@@ -40,14 +40,14 @@ tell()
     mv "$scratch/new" "$scratch/word"
 }
 
-# start_service: Sets `port` and `service_pid`.
+# start_service [addresses]: Sets `port` and `service_pid`.
 start_service()
 {
     tell pass
     # Its input ends when we do: the other end is open in this shell alone.
     [ -p "$scratch/input" ] || mkfifo "$scratch/input"
     : >"$scratch/port"
-    "$service" "$scratch/word" <"$scratch/input" >"$scratch/port" &
+    "$service" "$scratch/word" "$@" <"$scratch/input" >"$scratch/port" &
     service_pid=$!
     pids="$pids $service_pid"
     exec 9>"$scratch/input"

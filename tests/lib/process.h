@@ -28,6 +28,18 @@ bool process_is_slow(void);
 #define PROCESS_SANITIZED 0
 #endif
 
+/* Whether ThreadSanitizer is, which knows no threads that the child of a fork() starts. */
+#if defined(__SANITIZE_THREAD__)
+#define PROCESS_THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PROCESS_THREAD_SANITIZED 1
+#endif
+#endif
+#ifndef PROCESS_THREAD_SANITIZED
+#define PROCESS_THREAD_SANITIZED 0
+#endif
+
 /* ---- What /proc tells; -1 with errno if it does not ---- */
 
 int process_descriptors(pid_t pid);

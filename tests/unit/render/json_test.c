@@ -192,11 +192,24 @@ static char *render_all(size_t *ret_length)
     return render(&head, &item, ret_length);
 }
 
+/* The host's memory for cJSON is not used: it may be another's at any time. */
+static void *no_malloc(size_t size)
+{
+    fail_msg("cJSON takes %zu bytes", size);
+    return NULL;
+}
+
+static void no_free(void *p)
+{
+    if (p != NULL)
+        fail_msg("cJSON gives something back");
+}
+
 static void no_memory_for_any_part_leaves_nothing(void **unused)
 {
     size_t whole, length, n;
     char *expected, *bytes;
-    cJSON_Hooks hooks = {malloc, free};
+    cJSON_Hooks hooks = {no_malloc, no_free};
 
     (void)unused;
     cJSON_InitHooks(&hooks);
@@ -212,8 +225,8 @@ static void no_memory_for_any_part_leaves_nothing(void **unused)
         assert_int_equal(length, 12345);
         assert_int_equal(memory_live(), 0);
     }
-    /* 5 texts, 2 notes, 3 gates and so on, hardly one of which is one allocation only. */
-    assert_true(n > 40);
+    /* The buffer, 6 texts, 2 notes and room for them. */
+    assert_true(n > 10);
     assert_non_null(bytes);
     assert_int_equal(length, whole);
     assert_memory_equal(bytes, expected, whole);
@@ -228,7 +241,7 @@ static void no_memory_for_a_part_is_remembered(void **unused)
 {
     static const struct health__item item = {"name", HEALTH_FAIL, "why", NULL, "", 1, 2, 3};
     static const struct health__head head = {.status = HEALTH_PASS};
-    cJSON_Hooks hooks = {malloc, free};
+    cJSON_Hooks hooks = {no_malloc, no_free};
     size_t n, part;
 
     (void)unused;

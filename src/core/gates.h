@@ -6,8 +6,8 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-#ifndef HEALTH_ENGINE_GATES_H
-#define HEALTH_ENGINE_GATES_H
+#ifndef HEALTH_CORE_GATES_H
+#define HEALTH_CORE_GATES_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

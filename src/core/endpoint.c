@@ -3,9 +3,9 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-#include "answer/endpoint.h"
+#include "core/endpoint.h"
 
-#include "engine/gates.h"
+#include "core/gates.h"
 
 static bool latched(unsigned gates)
 {

@@ -4,8 +4,8 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-#ifndef HEALTH_ANSWER_ENDPOINT_H
-#define HEALTH_ANSWER_ENDPOINT_H
+#ifndef HEALTH_CORE_ENDPOINT_H
+#define HEALTH_CORE_ENDPOINT_H
 
 #include <stdbool.h>
 
@@ -19,7 +19,7 @@ enum health__endpoint {
     HEALTH__ENDPOINTS /* how many there are */
 };
 
-/* Which checks count, as the bits of a question; `gates` are those of engine/gates.h. */
+/* Which checks count, as the bits of a question; `gates` are those of core/gates.h. */
 unsigned health__endpoint_probes(enum health__endpoint endpoint, unsigned gates);
 
 /* Whether the gates alone make it fail. */

@@ -1,0 +1,108 @@
+/*
+ * Does someone accept connections?
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+
+/* For the strerror_r() of POSIX; glibc's own returns something else under the same name. */
+#undef _GNU_SOURCE
+#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE 1
+
+#include <health/checks.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+};
+
+/* Reads the digits behind the last colon.  Returns: 0 if they are no port. */
+static unsigned read_port(const char *s)
+{
+    unsigned port = 0;
+    size_t i;
+
+    for (i = 0; s[i] >= '0' && s[i] <= '9' && i < 5; i++)
+        port = port * 10 + (unsigned)(s[i] - '0');
+    return s[i] == '\0' && port <= 65535 ? port : 0;
+}
+
+/* Returns: the length of the address; 0 if the text is none. */
+static socklen_t read_address(const char *text, union address *ret)
+{
+    const char *colon = strrchr(text, ':');
+    unsigned port = colon != NULL ? read_port(colon + 1) : 0;
+    char host[INET6_ADDRSTRLEN + 2];
+    size_t length;
+
+    if (port == 0 || (size_t)(colon - text) >= sizeof(host))
+        return 0;
+    length = (size_t)(colon - text);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    memset(ret, 0, sizeof(*ret));
+    if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        ret->six.sin6_family = AF_INET6;
+        ret->six.sin6_port = htons((uint16_t)port);
+        return inet_pton(AF_INET6, host + 1, &ret->six.sin6_addr) == 1 ? sizeof(ret->six) : 0;
+    }
+    ret->four.sin_family = AF_INET;
+    ret->four.sin_port = htons((uint16_t)port);
+    return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
+               &ret->four.sin_addr) == 1
+               ? sizeof(ret->four)
+               : 0;
+}
+
+/* Returns: 0 if the address accepts a connection in time, else an error number. */
+static int try_to_connect(const union address *address, socklen_t length, unsigned timeout_ms)
+{
+    struct pollfd connecting = {.events = POLLOUT};
+    socklen_t size = sizeof(int);
+    int error = 0;
+
+    connecting.fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (connecting.fd < 0)
+        return errno;
+    if (connect(connecting.fd, &address->any, length) != 0) {
+        if (errno != EINPROGRESS)
+            error = errno;
+        else if (poll(&connecting, 1, (int)timeout_ms) != 1)
+            error = ETIMEDOUT;
+        else
+            (void)getsockopt(connecting.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    (void)close(connecting.fd);
+    return error;
+}
+
+enum health_status health_check_connect(struct health_result *result, void *address)
+{
+    const char *text = address;
+    union address to;
+    socklen_t length = text != NULL ? read_address(text, &to) : 0;
+    char reason[96];
+    int before = errno, error;
+
+    if (length == 0)
+        return health_explain(result, HEALTH_FAIL, "no address of the form \"127.0.0.1:80\": %.64s",
+            text != NULL ? text : "NULL");
+    error = try_to_connect(&to, length, health_remaining_ms(result) / 4 * 3);
+    errno = before;
+    if (error == 0)
+        return HEALTH_PASS;
+    if (strerror_r(error, reason, sizeof(reason)) != 0)
+        reason[0] = '\0';
+    return health_explain(result, HEALTH_FAIL, "%.64s: %s", text, reason);
+}

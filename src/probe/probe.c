@@ -1,0 +1,299 @@
+/*
+ * Asking whether something is healthy: one deadline for everything, one buffer, one connection.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include <health/probe.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/connect.h"
+#include "probe/line.h"
+#include "probe/response.h"
+#include "probe/summary.h"
+#include "probe/url.h"
+
+#define DEFAULT_TIMEOUT_MS 2000
+#define FUTURE_MS          1000 /* that clocks may differ */
+#define SHOWN_URL_BYTES    120  /* so that there is room for the reason */
+
+enum { HEALTHY = 0, UNHEALTHY = 1 };
+
+/* ---- Words ---- */
+
+static int fail(struct health__line *line, const char *why)
+{
+    health__line_add(line, ": ");
+    health__line_add(line, why);
+    return UNHEALTHY;
+}
+
+/* strerror() would bring its tables, and the locale. */
+static const char *words_for(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return "connection refused";
+    case ECONNRESET:
+    case EPIPE:
+        return "connection reset";
+    case ETIMEDOUT:
+    case EAGAIN:
+        return "no answer in time";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+        return "unreachable";
+    case ENOENT:
+    case ENOTDIR:
+        return "it is not there";
+    case EACCES:
+    case EPERM:
+        return "permission denied";
+    case EMFILE:
+    case ENFILE:
+        return "no descriptor left";
+    case EAFNOSUPPORT:
+    case EADDRNOTAVAIL:
+        return "no such address here, or no port left";
+    default:
+        return NULL;
+    }
+}
+
+static int fail_errno(struct health__line *line, int error)
+{
+    const char *words = words_for(error);
+
+    if (words != NULL)
+        return fail(line, words);
+    (void)fail(line, "error ");
+    health__line_add_number(line, (unsigned)error);
+    return UNHEALTHY;
+}
+
+/* ---- HTTP ---- */
+
+/* Returns: 0, or an error number. */
+static int send_all(int fd, const char *bytes, size_t count, int flags, int64_t deadline)
+{
+    while (count > 0) {
+        ssize_t sent = send(fd, bytes, count, flags | MSG_NOSIGNAL);
+
+        if (sent >= 0) {
+            bytes += sent;
+            count -= (size_t)sent;
+        } else if (errno == EAGAIN) {
+            struct pollfd waiting = {.fd = fd, .events = POLLOUT};
+
+            if (health__connect_left_ms(deadline) == 0)
+                return ETIMEDOUT;
+            (void)poll(&waiting, 1, health__connect_left_ms(deadline));
+        } else if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/* HTTP/1.0, so that the answer comes in one piece, and ends with the connection. */
+static int send_request(int fd, const struct health__url *url, int64_t deadline)
+{
+    static const char rest[] = "\r\nUser-Agent: health-probe\r\nAccept: */*\r\n"
+                               "Connection: close\r\n\r\n";
+    const struct {
+        const char *bytes;
+        size_t count;
+    } parts[] = {
+        {"GET ", 4},
+        {url->path, url->path_length},
+        {" HTTP/1.0\r\nHost: ", 17},
+        {url->host, strlen(url->host)},
+        {rest, sizeof(rest) - 1},
+    };
+    const size_t last = sizeof(parts) / sizeof(parts[0]) - 1;
+    size_t i;
+    int error = 0;
+
+    for (i = 0; i <= last && error == 0; i++)
+        error = send_all(fd, parts[i].bytes, parts[i].count, i < last ? MSG_MORE : 0, deadline);
+    return error;
+}
+
+/* Returns: 0, or an error number: what was read may be enough all the same. */
+static int receive(int fd, struct health__response *r, int64_t deadline)
+{
+    char bytes[2048];
+
+    while (r->part < HEALTH__COMPLETE) {
+        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+        ssize_t count = 0;
+
+        if (health__connect_left_ms(deadline) == 0)
+            return ETIMEDOUT;
+        if (poll(&waiting, 1, health__connect_left_ms(deadline)) <= 0)
+            continue;
+        count = recv(fd, bytes, sizeof(bytes), 0);
+        if (count > 0)
+            health__response_feed(r, bytes, (size_t)count);
+        else if (count == 0)
+            health__response_end(r);
+        else if (errno != EAGAIN && errno != EINTR)
+            return errno;
+    }
+    return 0;
+}
+
+static int judge(const struct health__response *r, struct health__line *line)
+{
+    health__line_add(line, ": ");
+    health__line_add_number(line, r->code);
+    if (r->code >= 200 && r->code < 300)
+        return HEALTHY;
+    if (r->code >= 300 && r->code < 400)
+        return fail(line, "a redirect, which is not followed");
+    health__summary_add(line, r->body, r->kept);
+    return UNHEALTHY;
+}
+
+static int ask_http(
+    int fd, const struct health__url *url, int64_t deadline, struct health__line *line)
+{
+    struct health__response response;
+    int error;
+
+    health__response_init(&response);
+    error = send_request(fd, url, deadline);
+    if (error == 0)
+        error = receive(fd, &response, deadline);
+    if (response.part == HEALTH__COMPLETE)
+        return judge(&response, line);
+    if (response.part == HEALTH__MALFORMED) {
+        if (response.head_bytes == 0)
+            return fail(line, "closed without an answer");
+        return fail(line, "the answer is malformed, or cut short");
+    }
+    return fail_errno(line, error);
+}
+
+/* ---- Files ---- */
+
+/* Negative for a time to come.  A file can be dated at any time: not one that cannot be counted. */
+static int64_t age_of(const struct timespec *touched)
+{
+    static const int64_t far_s = (int64_t)1 << 40;
+    struct timespec now = {0, 0};
+    int64_t age_s;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    age_s = touched->tv_sec < 0 ? now.tv_sec : now.tv_sec - (int64_t)touched->tv_sec;
+    if (age_s < -far_s)
+        age_s = -far_s;
+    return age_s * 1000 + (now.tv_nsec - touched->tv_nsec) / 1000000;
+}
+
+static int ask_file(const struct health__url *url, struct health__line *line)
+{
+    char path[1024];
+    struct stat s;
+    int64_t age_ms;
+
+    if (url->path_length >= sizeof(path))
+        return fail(line, "the path is too long");
+    memcpy(path, url->path, url->path_length);
+    path[url->path_length] = '\0';
+    if (stat(path, &s) != 0)
+        return fail_errno(line, errno);
+    if (url->max_age_ms < 0)
+        return HEALTHY;
+    age_ms = age_of(&s.st_mtim);
+    /* A clock that was set back must not make it fresh for as long. */
+    if (age_ms < -url->max_age_ms && age_ms < -FUTURE_MS)
+        return fail(line, "touched in the future");
+    if (age_ms <= url->max_age_ms)
+        return HEALTHY;
+    (void)fail(line, "not touched for ");
+    health__line_add_number(line, (unsigned)(age_ms / 1000));
+    health__line_add(line, " s");
+    return UNHEALTHY;
+}
+
+/* ---- All together ---- */
+
+static int ask(const struct health__url *url, int64_t deadline, struct health__line *line)
+{
+    int fd, error, result = HEALTHY;
+
+    if (url->scheme == HEALTH__FILE)
+        return ask_file(url, line);
+    fd = health__connect_to(url, deadline, &error);
+    if (fd < 0)
+        return fail_errno(line, error);
+    if (url->scheme == HEALTH__HTTP)
+        result = ask_http(fd, url, deadline, line);
+    (void)close(fd);
+    return result;
+}
+
+static void copy(char *to, size_t size, const struct health__line *line)
+{
+    size_t length = line->length;
+
+    if (to == NULL || size == 0)
+        return;
+    if (length >= size) {
+        /* Not within a character. */
+        length = size - 1;
+        while (length > 0 && ((unsigned char)line->text[length] & 0xC0) == 0x80)
+            length--;
+    }
+    memcpy(to, line->text, length);
+    to[length] = '\0';
+}
+
+static void add_url(struct health__line *line, const char *url)
+{
+    size_t length = strnlen(url, SHOWN_URL_BYTES + 1);
+
+    if (length <= SHOWN_URL_BYTES) {
+        health__line_add(line, url);
+        return;
+    }
+    /* Not within a character. */
+    while (length > 0 && ((unsigned char)url[--length] & 0xC0) == 0x80)
+        ;
+    health__line_add_bytes(line, url, length);
+    health__line_add(line, "...");
+}
+
+int health_probe(const char *url, unsigned timeout_ms, char *reason, size_t reason_size)
+{
+    int64_t deadline =
+        health__connect_now_ms() + (timeout_ms != 0 ? timeout_ms : DEFAULT_TIMEOUT_MS);
+    const char *wrong = "the URL is NULL";
+    struct health__url read;
+    struct health__line line;
+    int before = errno, result;
+
+    health__line_clear(&line);
+    if (url != NULL) {
+        add_url(&line, url);
+        wrong = health__url_read(&read, url);
+    }
+    if (wrong != NULL) {
+        (void)fail(&line, wrong);
+        copy(reason, reason_size, &line);
+        errno = EINVAL;
+        return HEALTH_EINVAL;
+    }
+    result = ask(&read, deadline, &line);
+    copy(reason, reason_size, &line);
+    errno = before;
+    return result;
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Fuzzes what reads other people's bytes, with libFuzzer, AddressSanitizer and
+# UndefinedBehaviorSanitizer, beginning with the seeds:
+#
+#   sh tests/fuzz/run.sh [seconds [target...]]
+#
+# Each target is given 10 seconds where nothing else is said.  What breaks one is left in build/fuzz/,
+# or FUZZ_ROOT, and belongs into seeds/ when it is mended.
+#
+# Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+seconds=${1:-10}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- response summary url route name
+FUZZ_CC=${FUZZ_CC:-clang}
+flags="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
+
+out=${FUZZ_ROOT:-$root/build/fuzz}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+
+echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d == 0 && n; }' \
+    >"$out/trial.c"
+# shellcheck disable=SC2086 # lists of words, here and below
+if ! "$FUZZ_CC" $flags -o "$out/trial" "$out/trial.c" >"$out/trial.log" 2>&1; then
+    cat "$out/trial.log"
+    echo "== NOT FUZZED: there is no $FUZZ_CC with libFuzzer (Debian: clang, libclang-rt-14-dev)"
+    exit 77
+fi
+
+sources="probe/line.c probe/response.c probe/summary.c probe/url.c
+    base/local.c base/net.c base/utf8.c http/route.c"
+status=0
+for target in "$@"; do
+    echo "== $target, $seconds s"
+    # All of them in one: what a target does not call is not in its way.
+    (cd "$root/src" && "$FUZZ_CC" $flags -g -O1 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
+        -I../include -I. -I../tests/lib -o "$out/$target" "$here/$target.c" $sources)
+    mkdir -p "$out/$target.corpus"
+    # A head may have 16 KiB.
+    "$out/$target" -max_total_time="$seconds" -max_len=20000 -timeout=10 -rss_limit_mb=1024 \
+        -print_final_stats=1 -artifact_prefix="$out/$target-" \
+        "$out/$target.corpus" "$here/seeds/$target" >"$out/$target.log" 2>&1 || {
+        tail -n 40 "$out/$target.log"
+        echo "== $target: broken"
+        status=1
+        continue
+    }
+    grep -E 'stat::(number_of_executed_units|average_exec_per_sec)|^#[0-9]+.*DONE' "$out/$target.log"
+done
+exit "$status"
