@@ -18,7 +18,7 @@
 #include "answer/inside.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "core/policy.h"
+#include "core/read.h"
 #include "engine/engine.h"
 #include "http/http.h"
 #include "notify/notify.h"
@@ -181,13 +181,20 @@ static int make_process_instance(const struct health_options *options)
 /* The instance that `h` means; NULL, with *ret_error, if it could not be made. */
 static struct health *instance(struct health *h, int *ret_error)
 {
+    char kept[HEALTH__SENTENCE_BYTES];
+
     if (h != NULL)
         return h;
     h = atomic_load(&process_instance);
     if (h != NULL)
         return h;
+    health__error_keep(kept);
     *ret_error = make_process_instance(NULL);
-    return *ret_error == 0 || *ret_error == HEALTH_EEXIST ? atomic_load(&process_instance) : NULL;
+    if (*ret_error == HEALTH_EEXIST) {
+        *ret_error = 0;
+        health__error_restore(kept);
+    }
+    return *ret_error == 0 ? atomic_load(&process_instance) : NULL;
 }
 
 /* On success errno is as it was. */
@@ -213,11 +220,15 @@ int health_new(struct health **ret_h, const struct health_options *options)
 
 void health_free(struct health *h)
 {
+    char kept[HEALTH__SENTENCE_BYTES];
     int before = errno;
 
     if (h == NULL)
         return;
-    (void)health__engine_free(&h->engine, gone, h);
+    /* Stopping what is not started, or cannot be stopped yet, is part of it. */
+    health__error_keep(kept);
+    if (health__engine_free(&h->engine, gone, h) == 0)
+        health__error_restore(kept);
     errno = before;
 }
 

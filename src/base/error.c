@@ -15,11 +15,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OWN_BYTES    288
 #define SYSTEM_BYTES 96
+#define OWN_BYTES    (HEALTH__SENTENCE_BYTES - SYSTEM_BYTES)
 
 /* The last failure of this thread. */
-static _Thread_local char last[OWN_BYTES + SYSTEM_BYTES];
+static _Thread_local char last[HEALTH__SENTENCE_BYTES];
 
 HEALTH_PRINTF(2, 0) static void say(int cause, const char *format, va_list arguments)
 {
@@ -59,6 +59,16 @@ int health__fail_errno(int error, int cause, const char *format, ...)
 int health__fail_memory(void)
 {
     return health__fail(HEALTH_ENOMEM, ENOMEM, "out of memory");
+}
+
+void health__error_keep(char ret_kept[HEALTH__SENTENCE_BYTES])
+{
+    memcpy(ret_kept, last, sizeof(last));
+}
+
+void health__error_restore(const char kept[HEALTH__SENTENCE_BYTES])
+{
+    memcpy(last, kept, sizeof(last));
 }
 
 const char *health_last_error(void)

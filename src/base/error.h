@@ -8,6 +8,8 @@
 
 #include <health/health.h>
 
+#define HEALTH__SENTENCE_BYTES 384
+
 /* Keeps the sentence for this thread, sets errno to `cause`, and returns `error`.  Where the cause
  * is one that strerror() explains better, the sentence ends with its words: see
  * health__fail_errno(). Arguments may point into the last sentence. */
@@ -18,5 +20,9 @@ int health__fail_errno(int error, int cause, const char *format, ...) HEALTH_PRI
 
 /* HEALTH_ENOMEM, with its sentence. */
 int health__fail_memory(void);
+
+/* For what fails on the way to a success: keeps the last sentence, and brings it back. */
+void health__error_keep(char ret_kept[HEALTH__SENTENCE_BYTES]);
+void health__error_restore(const char kept[HEALTH__SENTENCE_BYTES]);
 
 #endif

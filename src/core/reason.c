@@ -75,7 +75,7 @@ static int ours(char *to, size_t size, const struct health__state *s,
     case HEALTH__STALE:
         return snprintf(to, size, "no result since %s", when);
     case HEALTH__NEVER_REPORTED:
-        return snprintf(to, size, "never reported, added %s", when);
+        return snprintf(to, size, "no report since %s", when);
     case HEALTH__MISSED_BEAT:
         return snprintf(
             to, size, "no beat since %s (limit %s)", when, duration(limit, p->max_age_ms));
@@ -99,7 +99,8 @@ size_t health__reason(char *to, const struct health__state *s, const struct heal
     to[0] = '\0';
     if (prefix != NULL)
         length = (size_t)snprintf(to, HEALTH__REASON_BYTES, "%s", prefix);
-    n = ours(to + length + (length > 0 ? 2 : 0), NUMBER_BYTES * 2, s, p, tid, wall_offset_ms);
+    n = ours(
+        to + length + (length > 0 ? 2 : 0), (size_t)NUMBER_BYTES * 2, s, p, tid, wall_offset_ms);
     if (n > 0) {
         if (length > 0) {
             to[length++] = ':';

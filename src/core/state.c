@@ -205,14 +205,12 @@ void health__state_report(
     judge(s, p, said, HEALTH__SAID, now);
 }
 
-void health__state_beat(
-    struct health__state *s, const struct health__policy *p, int64_t beat_at, int64_t now)
+void health__state_beat(struct health__state *s, int64_t beat_at, int64_t now)
 {
     /* Seen before: it may have been made young again by a thaw. */
     if (beat_at == s->result_at)
         return;
     /* Not settled before: it may have beaten all the time since it was looked at. */
-    (void)p;
     hear(s, beat_at);
     s->cause = HEALTH__SAID;
     enter(s, HEALTH_PASS, beat_at < now ? beat_at : now);

@@ -114,8 +114,7 @@ void health__state_report(
 
 /* The last beat of a heartbeat is that of `beat_at`, as read at `now`; HEALTH__NEVER: idle.  Read
  * it before settling: beats that were not read are not missed, as long as the last is young. */
-void health__state_beat(
-    struct health__state *s, const struct health__policy *p, int64_t beat_at, int64_t now);
+void health__state_beat(struct health__state *s, int64_t beat_at, int64_t now);
 
 /* The process stood still from `asleep_at` until `now`.  Whatever was said before, the last beat
  * too, is best told before: at `asleep_at` the state is settled. */

@@ -78,6 +78,7 @@ struct health__check {
     /* A run or the release; the outcome is the worker's until it has ended. */
     struct health__job job;
     int outcome;        /* what the callback returned */
+    int64_t outcome_at; /* when */
     int64_t outcome_us; /* how long it took */
     struct health__words *outcome_words;
 

@@ -250,7 +250,7 @@ void health__engine_queue(struct health__engine *e, struct health__job *job);
 bool health__engine_ask(struct health__engine *e, struct health__waiter *waiter);
 
 /* The waiter waits no more, and is not called. */
-void health__engine_leave(struct health__engine *e, struct health__waiter *waiter);
+void health__engine_leave(struct health__waiter *waiter);
 
 /* Folds in what time, and a heartbeat's beats, have done to the check.  Returns: when to do so
  * again at the latest for a document that shows it. */

@@ -35,9 +35,11 @@ static void wake_ready(struct health__source *source, unsigned what)
     struct health__engine *e = health__container(source, struct health__engine, wake);
 
     (void)what;
-    /* In this order: what is sent from now on is received the next time. */
+    /* In this order: what is sent from now on is received the next time.  And whoever found `woken`
+     * set, and sent nothing, is heard: the exchange sees what he has left for the loop, as a store
+     * would not. */
     health__fd_drain(&e->wake_receive);
-    atomic_store_explicit(&e->woken, false, memory_order_seq_cst);
+    (void)atomic_exchange_explicit(&e->woken, false, memory_order_acq_rel);
 }
 
 /* With the mutex held: what the loop waits on. */
@@ -214,6 +216,9 @@ static int stuck(struct health__engine *e)
     struct health__link *lists[] = {&e->checks, &e->leaving}, *link, *rest;
     size_t i;
 
+    /* Those that have returned keep it no more. */
+    e->now = health__now_ms();
+    health__runs_collect(e);
     for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         health__list_each (link, rest, lists[i]) {
             struct health__check *check = HEALTH__LISTED(link);

@@ -15,13 +15,8 @@ static void added(struct health__engine *e, struct health__check *check)
 
 static void reported(struct health__engine *e, struct health__check *check)
 {
-    int64_t at = check->reported_at;
+    int64_t at = health__runs_moment(e, check, check->reported_at);
 
-    /* It may have been judged since, or be from after the turn began. */
-    if (at < check->state.since)
-        at = check->state.since;
-    if (at > e->now)
-        at = e->now;
     health__state_report(&check->state, &check->policy, check->reported, at);
     health__words_free(check->words);
     check->words = check->reported_words;

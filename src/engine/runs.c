@@ -114,8 +114,8 @@ static bool read_beat(struct health__check *check, int64_t now)
 
     if (check->policy.kind != HEALTH__HEARTBEAT)
         return false;
-    health__state_beat(&check->state, &check->policy,
-        atomic_load_explicit(&check->heartbeat.beat_at, memory_order_relaxed), now);
+    health__state_beat(
+        &check->state, atomic_load_explicit(&check->heartbeat.beat_at, memory_order_relaxed), now);
     return check->state.status != before;
 }
 
@@ -169,6 +169,14 @@ void health__engine_queue(struct health__engine *e, struct health__job *job)
     health__pool_queue(&e->pool, job, e->now);
 }
 
+int64_t health__runs_moment(
+    const struct health__engine *e, const struct health__check *check, int64_t at)
+{
+    if (at < check->state.since)
+        at = check->state.since;
+    return at > e->now ? e->now : at;
+}
+
 /* ---- Begin ---- */
 
 static struct health__check *check_of(struct health__job *job)
@@ -181,12 +189,14 @@ static void call(struct health__job *job)
 {
     struct health__check *check = check_of(job);
     struct health_result result;
-    int64_t begun_us;
+    int64_t begun_us, ended_us;
 
     health__result_init(&result, job->queued_at + check->policy.timeout_ms);
     begun_us = health__now_us();
     check->outcome = (int)check->fn(&result, check->arg);
-    check->outcome_us = health__now_us() - begun_us;
+    ended_us = health__now_us();
+    check->outcome_at = ended_us / 1000;
+    check->outcome_us = ended_us - begun_us;
     check->outcome_words = health__words_keep(&result);
 }
 
@@ -300,8 +310,14 @@ static void finish(struct health__engine *e, struct health__check *check)
 {
     bool was_passing = health__check_passing(check);
     int64_t queued_at = check->state.queued_at;
+    /* It took as long as it took, however late we come to look: a loop that was held up is not to
+     * make a check fail. */
+    int64_t at = health__runs_moment(e, check, check->outcome_at);
 
-    health__state_finish(&check->state, &check->policy, check->outcome, e->now);
+    /* A thaw has given it a new beginning. */
+    if (at < queued_at)
+        at = queued_at;
+    health__state_finish(&check->state, &check->policy, check->outcome, at);
     health__words_free(check->words);
     check->words = check->outcome_words;
     check->outcome_words = NULL;

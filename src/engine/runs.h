@@ -37,6 +37,11 @@ void health__runs_forget(struct health__engine *e);
 /* Whether a list of what is not passing leaves the check out. */
 bool health__check_passing(const struct health__check *check);
 
+/* When something is to count as having happened that another thread says was at `at`: the check may
+ * have been judged since, and the turn may have begun before. */
+int64_t health__runs_moment(
+    const struct health__engine *e, const struct health__check *check, int64_t at);
+
 /* Something that is shown of the check has changed. */
 void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing);
 

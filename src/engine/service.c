@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "core/policy.h"
+#include "core/read.h"
 #include "engine/engine.h"
 #include "engine/life.h"
 #include "engine/loop.h"

@@ -47,16 +47,15 @@ static bool hang(struct health__engine *e, struct health__waiter *waiter, struct
     return false;
 }
 
-void health__engine_leave(struct health__engine *e, struct health__waiter *waiter)
+void health__engine_leave(struct health__waiter *waiter)
 {
-    (void)e;
     health__list_remove(&waiter->link);
     health__list_remove(&waiter->on);
 }
 
-static void ready(struct health__engine *e, struct health__waiter *waiter)
+static void ready(struct health__waiter *waiter)
 {
-    health__engine_leave(e, waiter);
+    health__engine_leave(waiter);
     waiter->ready(waiter);
 }
 
@@ -69,7 +68,7 @@ void health__runs_let_go(struct health__engine *e, struct health__check *check)
         struct health__waiter *waiter = health__container(link, struct health__waiter, on);
 
         if (!hang(e, waiter, rest))
-            ready(e, waiter);
+            ready(waiter);
     }
 }
 
@@ -82,7 +81,7 @@ void health__runs_answer(struct health__engine *e, bool all)
 
         if (!all && waiter->deadline > e->now)
             break;
-        ready(e, waiter);
+        ready(waiter);
     }
 }
 

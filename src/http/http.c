@@ -104,7 +104,7 @@ static struct MHD_Daemon *start_daemon(struct health__http *http)
 static void daemon_ready(struct health__source *source, unsigned what)
 {
     (void)what;
-    health__container(source, struct health__http, ready)->due = true;
+    health__container(source, struct health__http, ready)->due_at = HEALTH__NOT_YET;
 }
 
 static int start(struct health__server *server, struct health__poller *poller, const char *listen)
@@ -114,7 +114,8 @@ static int start(struct health__server *server, struct health__poller *poller, c
 
     http->poller = poller;
     http->daemon = NULL;
-    http->due = http->draining = false;
+    http->due_at = HEALTH__NEVER;
+    http->draining = false;
     http->arriving = 0;
     if (listen == NULL)
         listen = http->listen;
@@ -299,7 +300,7 @@ static bool accept_one(struct health__http *http, int64_t now)
     (void)health__connection_add(t, fd, peer, length, now);
     http->arriving++;
     (void)MHD_add_connection(http->daemon, fd, peer, length);
-    http->due = true;
+    http->due_at = HEALTH__NOT_YET;
     return true;
 }
 
@@ -317,7 +318,7 @@ static void run_daemon(struct health__http *http)
     struct health__connections *t = &http->connections;
     size_t i;
 
-    http->due = false;
+    http->due_at = HEALTH__NEVER;
     (void)MHD_run(http->daemon);
     /* Those that it has not begun with by now it could not, and has closed. */
     for (i = 0; http->arriving > 0 && i < t->room; i++) {
@@ -337,7 +338,8 @@ static int64_t run(struct health__server *server, int64_t now)
     if (http->daemon == NULL)
         return HEALTH__NEVER;
     health__listeners_tend(&http->listeners, now);
-    if ((http->due || health__listeners_ready(&http->listeners)) && http->looked_at != now) {
+    if ((http->due_at <= now || health__listeners_ready(&http->listeners)) &&
+        http->looked_at != now) {
         http->looked_at = now;
         if (!has_epoll(http))
             health__engine_lose(http->engine);
@@ -345,23 +347,22 @@ static int64_t run(struct health__server *server, int64_t now)
     if (http->engine->lost)
         return now;
     accept_some(http, now);
-    if (http->due)
+    if (http->due_at <= now)
         run_daemon(http);
 
     next = health__connections_expire(&http->connections, now);
     if (http->listeners.paused_to != HEALTH__NOT_YET && http->listeners.paused_to < next)
         next = http->listeners.paused_to;
-    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES) {
-        http->due = true;
-        if (now + (int64_t)timeout_ms < next)
-            next = now + (int64_t)timeout_ms;
-    }
+    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
+        http->due_at = now + (int64_t)timeout_ms;
+    if (http->due_at < next)
+        next = http->due_at;
     /* Once drained there is nothing to wait for, and those who have not asked by now are shut down
      * in the next turn. */
     if (http->draining && (http->connections.count == 0 ||
                               !health__list_empty(&http->connections.phases[HEALTH__READING])))
         return now;
-    return http->due || health__listeners_ready(&http->listeners) ? now : next;
+    return health__listeners_ready(&http->listeners) ? now : next;
 }
 
 /* Accepts whoever has come in time, whether epoll has told of them yet or not. */
@@ -389,7 +390,7 @@ static void drain(struct health__server *server)
         accept_the_last(http, http->engine->now);
         health__listeners_close(&http->listeners);
     }
-    http->due = true;
+    http->due_at = HEALTH__NOT_YET;
     if (http->last_turns > 0)
         http->last_turns--;
     else

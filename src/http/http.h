@@ -44,7 +44,7 @@ struct health__http {
     struct health__connections connections;
     struct health__replies replies;
     size_t arriving;     /* connections that MHD has not begun with */
-    bool due;            /* MHD has something to do */
+    int64_t due_at;      /* when MHD has something to do */
     int64_t looked_at;   /* when it was last looked whether MHD's epoll is there */
     bool draining;       /* no new requests */
     unsigned last_turns; /* while draining: before those who have not asked are shut down */

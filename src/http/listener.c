@@ -6,6 +6,8 @@
 #include "http/listener.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -17,14 +19,20 @@
 int health__listeners_check(const char *list)
 {
     struct health__address address;
+    const char *rest = list;
     size_t count = 0;
 
-    while (list != NULL) {
-        if (health__address_parse(&list, &address) != 0)
+    while (rest != NULL) {
+        const char *one = rest + strspn(rest, " ");
+
+        if (*one == '\0' || *one == ',')
+            return health__fail(
+                HEALTH_EINVAL, EINVAL, "listen: an empty address in '%.128s'", list);
+        if (health__address_parse(&rest, &address) != 0)
             return health__fail(HEALTH_EINVAL, EINVAL,
-                "listen: no address: '%.64s' (like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\", "
+                "listen: no address: '%.*s' (like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\", "
                 "\"unix:/run/app.sock\")",
-                list);
+                (int)(strcspn(one, ",") < 128 ? strcspn(one, ",") : 128), one);
         if (++count > HEALTH__LISTENERS_MAX)
             return health__fail(
                 HEALTH_EINVAL, EINVAL, "listen: more than %d addresses", HEALTH__LISTENERS_MAX);
@@ -198,6 +206,14 @@ static bool of_connection(int error)
            error != EBADF && error != EINVAL && error != ENOTSOCK;
 }
 
+/* accept4() says that there is no descriptor before it looks whether there is anyone. */
+static bool someone_waits(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) != 0;
+}
+
 static int accept_from(struct health__listeners *l, struct health__listener *listener,
     struct sockaddr_storage *ret_address, socklen_t *ret_length, int64_t now)
 {
@@ -205,19 +221,25 @@ static int accept_from(struct health__listeners *l, struct health__listener *lis
 
     for (tries = 0; tries < MAX_TRIES; tries++) {
         struct health__fd *reserve;
-        int fd;
+        int fd, error;
 
         *ret_length = sizeof(*ret_address);
         fd = accept4(listener->fd.fd, (struct sockaddr *)ret_address, ret_length,
             SOCK_NONBLOCK | SOCK_CLOEXEC);
-        l->starved = fd < 0 && (errno == EMFILE || errno == ENFILE);
+        error = errno;
+        l->starved = false;
         if (fd >= 0)
             return fd;
-        if (errno == EAGAIN) {
+        if (error == EMFILE || error == ENFILE) {
+            l->starved = someone_waits(listener->fd.fd);
+            if (!l->starved)
+                error = EAGAIN;
+        }
+        if (error == EAGAIN) {
             listener->ready = false;
             return -1;
         }
-        if (of_connection(errno))
+        if (of_connection(error))
             continue;
         reserve = l->starved ? find_reserve(l) : NULL;
         if (reserve == NULL)

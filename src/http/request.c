@@ -199,12 +199,12 @@ static void resume(struct health__waiter *waiter)
         return;
     }
     MHD_resume_connection(c->mhd);
-    c->http->due = true;
+    c->http->due_at = HEALTH__NOT_YET;
 }
 
 void health__request_hurry(struct health__connection *c)
 {
-    health__engine_leave(c->http->engine, &c->waiter);
+    health__engine_leave(&c->waiter);
     resume(&c->waiter);
 }
 

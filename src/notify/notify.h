@@ -18,7 +18,7 @@
 #include <health/health.h>
 
 #include "core/endpoint.h"
-#include "core/policy.h"
+#include "core/read.h"
 #include "core/reason.h"
 #include "engine/engine.h"
 #include "notify/systemd.h"

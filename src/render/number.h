@@ -9,9 +9,9 @@
 #define HEALTH__NUMBER_BYTES 40
 
 /*
- * Writes the shortest of the JSON values that read back as exactly this number.  What JSON has no
- * number for is a string, as in the JSON mapping of Protocol Buffers: "NaN", "Infinity",
- * "-Infinity".  The host's locale does not matter.
+ * Writes a JSON value that reads back as exactly this number, with no more digits than it needs
+ * beyond 15.  What JSON has no number for is a string, as in the JSON mapping of Protocol Buffers:
+ * "NaN", "Infinity", "-Infinity".  The host's locale does not matter.
  */
 void health__number(char to[HEALTH__NUMBER_BYTES], double value);
 

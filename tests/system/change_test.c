@@ -512,7 +512,7 @@ static void what_time_alone_makes_is_told(void **state)
 
     add_pushed(h, "never", 0, 150);
     wait_last("never", F);
-    assert_reason_of(r, "never", "never reported, added ", "");
+    assert_reason_of(r, "never", "no report since ", "");
     add_pushed(h, "stale", 0, 150);
     report(h, "stale", W, "once");
     wait_last("stale", W);

@@ -75,7 +75,7 @@ static inline void report(struct check *c, enum health_status said, int64_t now)
 /* Reads the heartbeat, whose last beat was at `beat_at`, and settles, as the engine does. */
 static inline void read_beat(struct check *c, int64_t beat_at, int64_t now)
 {
-    health__state_beat(&c->s, &c->p, beat_at, now);
+    health__state_beat(&c->s, beat_at, now);
     (void)settle(c, now);
 }
 

@@ -140,7 +140,7 @@ static void never_reported(void **unused)
 
     (void)unused;
     (void)settle(&c, 100000);
-    assert_string_equal(reason(&c), "never reported, added 08:15:00Z");
+    assert_string_equal(reason(&c), "no report since 08:15:00Z");
 }
 
 static void no_beat(void **unused)

@@ -90,7 +90,7 @@ static bool may_happen(const struct world *w, enum event event)
 static bool look(struct world *w)
 {
     if (w->p->kind == HEALTH__HEARTBEAT) {
-        health__state_beat(&w->s, w->p, w->beat_at, w->now);
+        health__state_beat(&w->s, w->beat_at, w->now);
         model_look(&w->m, w->beat_at, w->now);
     }
     return health__state_settle(&w->s, w->p, w->now);
@@ -288,7 +288,7 @@ static void check(const struct world *w)
     bool changed;
 
     if (w->p->kind == HEALTH__HEARTBEAT)
-        health__state_beat(&copy.s, w->p, w->beat_at, w->now);
+        health__state_beat(&copy.s, w->beat_at, w->now);
     before = copy.s;
     if (w->p->kind == HEALTH__HEARTBEAT)
         model_look(&copy.m, w->beat_at, w->now);
