@@ -77,9 +77,9 @@ struct health__check {
 
     /* A run or the release; the outcome is the worker's until it has ended. */
     struct health__job job;
-    int outcome;        /* what the callback returned */
-    int64_t outcome_at; /* when */
-    int64_t outcome_us; /* how long it took */
+    _Atomic int64_t returned_at; /* when the callback did; NEVER: it has not.  Anyone may look */
+    int outcome;                 /* what it returned */
+    int64_t outcome_us;          /* how long it took */
     struct health__words *outcome_words;
 
     char name[];

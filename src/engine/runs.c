@@ -98,10 +98,25 @@ uint64_t health__engine_version(const struct health__engine *e, unsigned probes,
     return version;
 }
 
+/* When the run in progress returned; HEALTH__NEVER. */
+static int64_t returned_at(const struct health__check *check)
+{
+    return atomic_load_explicit(&check->returned_at, memory_order_relaxed);
+}
+
+/* Whether the callback has returned, and its worker is on the way to say so.  That may take its
+ * time, as in a fork(), and counts for nobody. */
+static bool has_returned(const struct health__check *check)
+{
+    return health__state_running(&check->state) && returned_at(check) != HEALTH__NEVER;
+}
+
 /* Until when the check, settled now, stays as it is.  Beats are seen only when they are looked for:
  * after one, a heartbeat that is idle now can be missed. */
 static int64_t settled_until(const struct health__engine *e, const struct health__check *check)
 {
+    if (has_returned(check))
+        return HEALTH__NEVER;
     if (check->state.heard_at == HEALTH__NEVER)
         return e->now + check->policy.max_age_ms + 1;
     return health__state_until(&check->state, &check->policy);
@@ -124,7 +139,8 @@ int64_t health__engine_settle(struct health__engine *e, struct health__check *ch
     bool was_passing = health__check_passing(check), changed, missed;
 
     changed = read_beat(check, e->now);
-    changed |= health__state_settle(&check->state, &check->policy, e->now);
+    if (!has_returned(check))
+        changed |= health__state_settle(&check->state, &check->policy, e->now);
     if (changed)
         health__runs_note(e, check, was_passing);
     missed = check->state.cause == HEALTH__MISSED_BEAT;
@@ -195,7 +211,7 @@ static void call(struct health__job *job)
     begun_us = health__now_us();
     check->outcome = (int)check->fn(&result, check->arg);
     ended_us = health__now_us();
-    check->outcome_at = ended_us / 1000;
+    atomic_store_explicit(&check->returned_at, ended_us / 1000, memory_order_relaxed);
     check->outcome_us = ended_us - begun_us;
     check->outcome_words = health__words_keep(&result);
 }
@@ -211,6 +227,7 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
     if (check->policy.kind == HEALTH__ON_DEMAND)
         health__list_append(&e->runs, &check->run);
     health__timer_set(&e->timers, &check->timer, e->now + check->policy.timeout_ms);
+    atomic_store_explicit(&check->returned_at, HEALTH__NEVER, memory_order_relaxed);
     check->job.call = call;
     check->job.ended = run_ended;
     e->jobs++;
@@ -264,6 +281,8 @@ void health__runs_begin(struct health__engine *e)
 static void overdue(struct health__engine *e, struct health__check *check)
 {
     (void)health__engine_settle(e, check);
+    if (has_returned(check))
+        return;
     if (!check->state.overdue) {
         /* A thaw has put it off. */
         health__timer_set(
@@ -312,7 +331,7 @@ static void finish(struct health__engine *e, struct health__check *check)
     int64_t queued_at = check->state.queued_at;
     /* It took as long as it took, however late we come to look: a loop that was held up is not to
      * make a check fail. */
-    int64_t at = health__runs_moment(e, check, check->outcome_at);
+    int64_t at = health__runs_moment(e, check, returned_at(check));
 
     /* A thaw has given it a new beginning. */
     if (at < queued_at)
