@@ -93,6 +93,20 @@ struct health__check *health__check_new(
 size_t health__check_reason(
     char to[HEALTH__REASON_BYTES], const struct health__check *check, int64_t wall_offset_ms);
 
+/* Of a check that is being run: when its callback returned; HEALTH__NEVER. */
+static inline int64_t health__check_returned_at(const struct health__check *check)
+{
+    return atomic_load_explicit(&check->returned_at, memory_order_relaxed);
+}
+
+/* Whether a run is in progress whose callback has returned, so that its worker is on the way to say
+ * so.  That may take its time, as in a fork(), and counts for nobody. */
+static inline bool health__check_has_returned(const struct health__check *check)
+{
+    return health__state_running(&check->state) &&
+           health__check_returned_at(check) != HEALTH__NEVER;
+}
+
 /* Frees the check, which nobody must know any more. */
 void health__check_free(struct health__check *check);
 

@@ -40,7 +40,7 @@ static void thaw(struct health__engine *e, int64_t awake_at)
 {
     /* What was said before is to be known first. */
     health__mail_read(e);
-    health__runs_thaw(e, awake_at);
+    health__changes_thaw(e, awake_at);
 }
 
 /* Whether what was waited on is gone.  Looked at once a millisecond: a loop that wakes more often
@@ -109,7 +109,7 @@ static int64_t turn(struct health__engine *e)
     health__errands_run(e);
     next = e->server->run(e->server, e->now);
     if (atomic_load_explicit(&e->observed, memory_order_relaxed)) {
-        health__runs_settle(e);
+        health__changes_settle(e);
         at = e->observer->turn(e->observer, e->now);
         at = e->settle_at < at ? e->settle_at : at;
         next = at < next ? at : next;

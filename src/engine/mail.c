@@ -8,7 +8,7 @@
 static void added(struct health__engine *e, struct health__check *check)
 {
     health__list_append(&e->checks, &check->link);
-    health__runs_wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
+    health__changes_wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
     if (check->policy.kind == HEALTH__PERIODIC)
         health__timer_set(&e->timers, &check->timer, e->now);
 }
@@ -53,7 +53,7 @@ void health__mail_read_locked(struct health__engine *e)
             reported(e, check);
         if (flags & HEALTH__MAIL_REMOVED)
             removed(e, check);
-        health__runs_note(e, check, was_passing);
+        health__changes_note(e, check, was_passing);
     }
 }
 

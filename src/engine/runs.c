@@ -7,193 +7,13 @@
 
 #include "base/clock.h"
 
-/* ---- What changes, and for which probes ---- */
-
-/* Whether a list of what is not passing leaves the check out. */
-bool health__check_passing(const struct health__check *check)
-{
-    return health__state_verdict(&check->state, &check->policy).strict == HEALTH_PASS;
-}
-
-/* Adds `by` to what stands for checks of this status; 0 is none. */
-static void tally(struct health__tally *t, unsigned counted, size_t by)
-{
-    if (counted == 1 + HEALTH_FAIL)
-        t->fails += by;
-    else if (counted == 1 + HEALTH_WARN)
-        t->warns += by;
-}
-
-/* Counts the check as what it is now. */
-static void recount(struct health__engine *e, struct health__check *check)
-{
-    struct health__verdict v = health__state_verdict(&check->state, &check->policy);
-    unsigned char strict = check->gone ? 0 : (unsigned char)(1 + v.strict);
-    unsigned char lenient = check->gone ? 0 : (unsigned char)(1 + v.status);
-    unsigned i;
-
-    for (i = 0; i < HEALTH__PROBES; i++) {
-        if (!((check->policy.probes | HEALTH_ALL) >> i & 1))
-            continue;
-        tally(&e->tallies[i], check->counted[0], (size_t)-1);
-        tally(&e->tallies[i], strict, 1);
-        tally(&e->lenient_tallies[i], check->counted[1], (size_t)-1);
-        tally(&e->lenient_tallies[i], lenient, 1);
-    }
-    check->counted[0] = strict;
-    check->counted[1] = lenient;
-}
-
-/* The observer is to look at the check, unless it is gone. */
-static void show(struct health__engine *e, struct health__check *check)
-{
-    int64_t until = health__state_until(&check->state, &check->policy);
-
-    if (check->gone) {
-        health__list_remove(&check->changed);
-        return;
-    }
-    if (!health__list_linked(&check->changed))
-        health__list_append(&e->changed, &check->changed);
-    if (check->state.heard_at == HEALTH__NEVER)
-        until = e->now + check->policy.max_age_ms + 1;
-    e->settle_at = until < e->settle_at ? until : e->settle_at;
-}
-
-void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing)
-{
-    bool trouble = !was_passing || !health__check_passing(check);
-    unsigned i;
-
-    for (i = 0; i < HEALTH__PROBES; i++)
-        if ((check->policy.probes | HEALTH_ALL) >> i & 1) {
-            e->results[i]++;
-            e->troubles[i] += trouble;
-        }
-    recount(e, check);
-    if (atomic_load_explicit(&e->observed, memory_order_relaxed))
-        show(e, check);
-}
-
-/* From `at` on the check may have to be run. */
-void health__runs_wanted_from(
-    struct health__engine *e, const struct health__check *check, int64_t at)
-{
-    unsigned i;
-
-    for (i = 0; i < HEALTH__PROBES; i++)
-        if ((check->policy.probes | HEALTH_ALL) >> i & 1)
-            e->fresh_until[i] = at < e->fresh_until[i] ? at : e->fresh_until[i];
-}
-
-uint64_t health__engine_version(const struct health__engine *e, unsigned probes, bool all)
-{
-    const uint64_t *counts = all ? e->results : e->troubles;
-    uint64_t version = 0;
-    unsigned i;
-
-    for (i = 0; i < HEALTH__PROBES; i++)
-        if (probes >> i & 1)
-            version += counts[i];
-    return version;
-}
-
-/* When the run in progress returned; HEALTH__NEVER. */
-static int64_t returned_at(const struct health__check *check)
-{
-    return atomic_load_explicit(&check->returned_at, memory_order_relaxed);
-}
-
-/* Whether the callback has returned, and its worker is on the way to say so.  That may take its
- * time, as in a fork(), and counts for nobody. */
-static bool has_returned(const struct health__check *check)
-{
-    return health__state_running(&check->state) && returned_at(check) != HEALTH__NEVER;
-}
-
-/* Until when the check, settled now, stays as it is.  Beats are seen only when they are looked for:
- * after one, a heartbeat that is idle now can be missed. */
-static int64_t settled_until(const struct health__engine *e, const struct health__check *check)
-{
-    if (has_returned(check))
-        return HEALTH__NEVER;
-    if (check->state.heard_at == HEALTH__NEVER)
-        return e->now + check->policy.max_age_ms + 1;
-    return health__state_until(&check->state, &check->policy);
-}
-
-/* Looks at the last beat of a heartbeat.  Returns: whether the status is another. */
-static bool read_beat(struct health__check *check, int64_t now)
-{
-    enum health_status before = check->state.status;
-
-    if (check->policy.kind != HEALTH__HEARTBEAT)
-        return false;
-    health__state_beat(
-        &check->state, atomic_load_explicit(&check->heartbeat.beat_at, memory_order_relaxed), now);
-    return check->state.status != before;
-}
-
-int64_t health__engine_settle(struct health__engine *e, struct health__check *check)
-{
-    bool was_passing = health__check_passing(check), changed, missed;
-
-    changed = read_beat(check, e->now);
-    if (!has_returned(check))
-        changed |= health__state_settle(&check->state, &check->policy, e->now);
-    if (changed)
-        health__runs_note(e, check, was_passing);
-    missed = check->state.cause == HEALTH__MISSED_BEAT;
-    if (missed && !health__list_linked(&check->missed))
-        health__list_append(&e->missed, &check->missed);
-    else if (!missed)
-        health__list_remove(&check->missed);
-    return settled_until(e, check);
-}
-
-void health__runs_settle(struct health__engine *e)
-{
-    struct health__link *link, *rest;
-
-    if (e->now < e->settle_at)
-        return;
-    e->settle_at = HEALTH__NEVER;
-    health__list_each (link, rest, &e->checks) {
-        int64_t until = health__engine_settle(e, HEALTH__LISTED(link));
-
-        e->settle_at = until < e->settle_at ? until : e->settle_at;
-    }
-}
-
-void health__engine_observe(struct health__engine *e, bool observed)
-{
-    struct health__link *link, *rest;
-
-    atomic_store(&e->observed, observed);
-    e->settle_at = observed ? HEALTH__NOT_YET : HEALTH__NEVER;
-    health__list_each (link, rest, &e->checks) {
-        if (observed)
-            show(e, HEALTH__LISTED(link));
-        else
-            health__list_remove(&HEALTH__LISTED(link)->changed);
-    }
-}
+/* ---- Begin ---- */
 
 void health__engine_queue(struct health__engine *e, struct health__job *job)
 {
     e->jobs++;
     health__pool_queue(&e->pool, job, e->now);
 }
-
-int64_t health__runs_moment(
-    const struct health__engine *e, const struct health__check *check, int64_t at)
-{
-    if (at < check->state.since)
-        at = check->state.since;
-    return at > e->now ? e->now : at;
-}
-
-/* ---- Begin ---- */
 
 static struct health__check *check_of(struct health__job *job)
 {
@@ -270,18 +90,18 @@ void health__runs_begin(struct health__engine *e)
             health__words_free(check->words);
             check->words = NULL;
         }
-        health__runs_note(e, check, was_passing);
+        health__changes_note(e, check, was_passing);
         if (check->policy.kind == HEALTH__PERIODIC)
             health__timer_set(&e->timers, &check->timer, e->now);
     }
 }
 
-/* ---- Late, or asleep ---- */
+/* ---- Late ---- */
 
 static void overdue(struct health__engine *e, struct health__check *check)
 {
     (void)health__engine_settle(e, check);
-    if (has_returned(check))
+    if (health__check_has_returned(check))
         return;
     if (!check->state.overdue) {
         /* A thaw has put it off. */
@@ -307,23 +127,15 @@ void health__runs_tick(struct health__engine *e)
     }
 }
 
-void health__runs_thaw(struct health__engine *e, int64_t asleep_at)
-{
-    struct health__link *link, *rest;
-
-    health__list_each (link, rest, &e->checks) {
-        struct health__check *check = HEALTH__LISTED(link);
-        bool was_passing = health__check_passing(check);
-
-        /* It may have beaten since it was looked at, or missed one. */
-        (void)read_beat(check, asleep_at);
-        health__state_thaw(&check->state, &check->policy, asleep_at, e->now);
-        health__runs_note(e, check, was_passing);
-        (void)health__engine_settle(e, check);
-    }
-}
-
 /* ---- End ---- */
+
+int64_t health__runs_moment(
+    const struct health__engine *e, const struct health__check *check, int64_t at)
+{
+    if (at < check->state.since)
+        at = check->state.since;
+    return at > e->now ? e->now : at;
+}
 
 static void finish(struct health__engine *e, struct health__check *check)
 {
@@ -331,7 +143,7 @@ static void finish(struct health__engine *e, struct health__check *check)
     int64_t queued_at = check->state.queued_at;
     /* It took as long as it took, however late we come to look: a loop that was held up is not to
      * make a check fail. */
-    int64_t at = health__runs_moment(e, check, returned_at(check));
+    int64_t at = health__runs_moment(e, check, health__check_returned_at(check));
 
     /* A thaw has given it a new beginning. */
     if (at < queued_at)
@@ -341,8 +153,8 @@ static void finish(struct health__engine *e, struct health__check *check)
     check->words = check->outcome_words;
     check->outcome_words = NULL;
     check->duration_us = check->outcome_us;
-    health__runs_note(e, check, was_passing);
-    health__runs_wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
+    health__changes_note(e, check, was_passing);
+    health__changes_wanted_from(e, check, health__state_fresh_until(&check->state, &check->policy));
     schedule(e, check, queued_at);
 }
 

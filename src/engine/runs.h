@@ -1,6 +1,6 @@
 /*
- * Runs, and who waits for them: what the loop does with its checks.  Three files, one for each
- * part.
+ * Runs, what they change, and who waits for them: what the loop does with its checks.  A file for
+ * each part.
  *
  * All of it is the loop's, or, where no loop runs, of whoever holds the instance's mutex.
  *
@@ -28,25 +28,13 @@ void health__runs_tick(struct health__engine *e);
 /* Takes back what the pool has done with: judges runs, frees what is released. */
 void health__runs_collect(struct health__engine *e);
 
-/* The process stood still from `asleep_at` until now. */
-void health__runs_thaw(struct health__engine *e, int64_t asleep_at);
-
 /* Nobody is left to run or to wait, as in the child of a fork: no run is in progress any more. */
 void health__runs_forget(struct health__engine *e);
-
-/* Whether a list of what is not passing leaves the check out. */
-bool health__check_passing(const struct health__check *check);
 
 /* When something is to count as having happened that another thread says was at `at`: the check may
  * have been judged since, and the turn may have begun before. */
 int64_t health__runs_moment(
     const struct health__engine *e, const struct health__check *check, int64_t at);
-
-/* Something that is shown of the check has changed. */
-void health__runs_note(struct health__engine *e, struct health__check *check, bool was_passing);
-
-/* While observed: folds in what time alone has done, if that may be anything. */
-void health__runs_settle(struct health__engine *e);
 
 /* ---- errands.c: what other threads have done on the loop ---- */
 
@@ -56,9 +44,23 @@ void health__errands_run(struct health__engine *e);
 /* With the mutex held, the loop having ended: refuses them. */
 void health__errands_refuse(struct health__engine *e);
 
+/* ---- changes.c: what changes, by events and by time alone ---- */
+
+/* Whether a list of what is not passing leaves the check out. */
+bool health__check_passing(const struct health__check *check);
+
+/* Something that is shown of the check has changed. */
+void health__changes_note(struct health__engine *e, struct health__check *check, bool was_passing);
+
+/* While observed: folds in what time alone has done, if that may be anything. */
+void health__changes_settle(struct health__engine *e);
+
 /* From `at` on the check may have to be run. */
-void health__runs_wanted_from(
+void health__changes_wanted_from(
     struct health__engine *e, const struct health__check *check, int64_t at);
+
+/* The process stood still from `asleep_at` until now. */
+void health__changes_thaw(struct health__engine *e, int64_t asleep_at);
 
 /* ---- waiters.c: requests that wait ---- */
 

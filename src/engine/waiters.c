@@ -106,7 +106,7 @@ static void start_stale(struct health__engine *e, const struct health__question 
         if (health__question_covers(question, check))
             start_if_stale(e, check);
         if (!health__state_running(&check->state))
-            health__runs_wanted_from(
+            health__changes_wanted_from(
                 e, check, health__state_fresh_until(&check->state, &check->policy));
     }
 }
