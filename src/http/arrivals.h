@@ -1,0 +1,19 @@
+/*
+ * Who comes: accepted, if there is room or someone can be asked to go, and handed to MHD.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#ifndef HEALTH_HTTP_ARRIVALS_H
+#define HEALTH_HTTP_ARRIVALS_H
+
+#include <stdint.h>
+
+#include "http/http.h"
+
+/* Accepts some of those who have come. */
+void health__arrivals_accept(struct health__http *http, int64_t now);
+
+/* Accepts whoever has come in time, whether epoll has told of them yet or not. */
+void health__arrivals_accept_the_last(struct health__http *http, int64_t now);
+
+#endif
