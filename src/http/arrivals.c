@@ -104,7 +104,7 @@ void health__arrivals_accept_the_last(struct health__http *http, int64_t now)
     size_t i;
 
     for (i = 0; i < http->listeners.count; i++)
-        http->listeners.listeners[i].ready = true;
+        http->listeners.listeners[i].ready = health__fd_is_ours(&http->listeners.listeners[i].fd);
     for (i = 0; i < http->connections.room && health__listeners_ready(&http->listeners); i++)
         if (!accept_one(http, now))
             break;
