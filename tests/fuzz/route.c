@@ -21,16 +21,12 @@ static const struct {
 /* What the path is behind a scheme and an authority, if there are these. */
 static const char *path_of(const char *text)
 {
-    const char *colon = strchr(text, ':'), *path;
+    const char *scheme_end = strpbrk(text, ":/"), *path;
 
-    if (text[0] == '/' || colon == NULL)
+    /* A scheme has no colon in it, nor a slash. */
+    if (scheme_end == NULL || scheme_end == text || strncmp(scheme_end, "://", 3) != 0)
         return text;
-    /* The first "://", which need not be at the first colon. */
-    while (colon != NULL && strncmp(colon, "://", 3) != 0)
-        colon = strchr(colon + 1, ':');
-    if (colon == NULL || colon == text)
-        return text;
-    path = strchr(colon + 3, '/');
+    path = strchr(scheme_end + 3, '/');
     return path != NULL ? path : "/";
 }
 
