@@ -17,9 +17,6 @@
 #include "base/clock.h"
 #include "render/document.h"
 
-/* The wall clock is set and slewed; by less than this it has not moved. */
-#define SAME_OFFSET_MS 10
-
 /* What a look at the checks has found. */
 struct look {
     enum health_status status; /* of the endpoint, gates aside */
@@ -88,36 +85,29 @@ static struct look look(const struct scope *scope, const struct health__request 
 
 /* ---- Rendering ---- */
 
-static void set_wall_offset(struct health__answers *a)
-{
-    int64_t offset = health__wall_offset_ms(), moved = offset - a->wall_offset_ms;
-
-    if (moved >= SAME_OFFSET_MS || moved <= -SAME_OFFSET_MS)
-        a->wall_offset_ms = offset;
-}
-
 static void render_check(struct health__answers *a, const struct health__request *request,
     const struct health__check *check, struct health__buffer *to, bool first)
 {
+    int64_t wall_offset_ms = health__engine_wall_offset_ms(a->engine);
     const struct health__words *words = check->words;
     char reason[HEALTH__REASON_BYTES];
     struct health__item item = {
         .name = check->name,
         .status = told(request->endpoint, check),
         .time = -1,
-        .since = check->state.since + a->wall_offset_ms,
+        .since = check->state.since + wall_offset_ms,
         .duration_us = check->duration_us,
     };
     int64_t time = check->state.result_at;
 
     if (time != HEALTH__NOT_YET && time != HEALTH__NEVER)
-        item.time = time + a->wall_offset_ms;
+        item.time = time + wall_offset_ms;
     if (request->details && words != NULL && words->observed) {
         item.value = &words->value;
         item.unit = words->unit;
     }
     if (request->details && item.status != HEALTH_PASS &&
-        health__check_reason(reason, check, a->wall_offset_ms) > 0)
+        health__check_reason(reason, check, wall_offset_ms) > 0)
         item.output = reason;
     health__document_add(to, &item, first);
 }
@@ -160,7 +150,6 @@ static struct health__reply *render(struct health__answers *a,
     char *bytes;
 
     if (!document.failed) {
-        set_wall_offset(a);
         health__document_begin(&document, &head);
         render_checks(a, request, scope, &document);
         health__document_end(&document);

@@ -59,7 +59,6 @@ struct health__answers {
     const char *description;
 
     struct health__kept kept[HEALTH__ENDPOINTS][2][2]; /* by details and verbose */
-    int64_t wall_offset_ms; /* as last rendered with, so that what stays the same looks the same */
 };
 
 /* Drops what is kept. */

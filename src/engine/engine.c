@@ -14,6 +14,9 @@
 #include "engine/loop.h"
 #include "engine/runs.h"
 
+/* The wall clock is set and slewed; by less than this it has not moved. */
+#define SAME_OFFSET_MS 10
+
 /* ---- fork() ---- */
 
 static struct health__engine *engine_of(struct health__fork_part *part)
@@ -185,4 +188,15 @@ int health__engine_free(struct health__engine *e, void (*gone)(void *arg), void 
     (void)pthread_mutex_unlock(&e->mutex);
     destroy(e);
     return 0;
+}
+
+/* ---- The loop ---- */
+
+int64_t health__engine_wall_offset_ms(struct health__engine *e)
+{
+    int64_t offset = health__wall_offset_ms(), moved = offset - e->wall_offset_ms;
+
+    if (moved >= SAME_OFFSET_MS || moved <= -SAME_OFFSET_MS)
+        e->wall_offset_ms = offset;
+    return e->wall_offset_ms;
 }

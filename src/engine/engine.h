@@ -172,6 +172,7 @@ struct health__engine {
     uint64_t random;              /* state of the jitter */
     int64_t now;                  /* the time, as of the turn's beginning */
     unsigned generation;          /* of the loop: one of another is to end */
+    int64_t wall_offset_ms;       /* see health__engine_wall_offset_ms() */
     bool lost;                    /* the host has closed our descriptors: the loop ends */
     int64_t looked_at;            /* when it was last looked whether it has */
     int64_t fresh_until[HEALTH__PROBES]; /* until then no on-demand check of the probe need be run,
@@ -255,6 +256,10 @@ void health__engine_leave(struct health__waiter *waiter);
 /* Folds in what time, and a heartbeat's beats, have done to the check.  Returns: when to do so
  * again at the latest for a document that shows it. */
 int64_t health__engine_settle(struct health__engine *e, struct health__check *check);
+
+/* What to add to a moment to get ms since 1970, for whoever tells of it: the same for all, for as
+ * long as the wall clock is not set, so that what stays the same looks the same. */
+int64_t health__engine_wall_offset_ms(struct health__engine *e);
 
 /* Whether the question is about the check. */
 bool health__question_covers(

@@ -80,11 +80,12 @@ static enum health_status status_of(
 }
 
 /* Why it is not passing, as in the document: what is not UTF-8 replaced. */
-static void append_reason(char to[3 * HEALTH__REASON_BYTES], const struct health__check *check)
+static void append_reason(const struct health__notifier *n, char to[3 * HEALTH__REASON_BYTES],
+    const struct health__check *check)
 {
     char reason[HEALTH__REASON_BYTES];
 
-    (void)health__check_reason(reason, check, health__wall_offset_ms());
+    (void)health__check_reason(reason, check, health__engine_wall_offset_ms(n->engine));
     health__utf8_clean(to, reason);
 }
 
@@ -110,7 +111,7 @@ void health__notifier_explain(const struct health__notifier *n, enum health__end
             status_of(check, endpoint) != status)
             continue;
         length = (size_t)snprintf(to, HEALTH__NOTIFY_REASON_BYTES, "%s: ", check->name);
-        append_reason(to + length, check);
+        append_reason(n, to + length, check);
         if (to[length] == '\0')
             to[length - 2] = '\0';
         return;
@@ -140,7 +141,7 @@ static void tell(struct health__notifier *n, unsigned probe, enum health_status 
         .size = sizeof(n->change),
         .name = n->name,
         .reason = n->reason,
-        .time_ms = at + health__wall_offset_ms(),
+        .time_ms = at + health__engine_wall_offset_ms(n->engine),
         .probe = probe,
         .before = before,
         .after = after,
@@ -164,7 +165,7 @@ static bool tell_check(struct health__notifier *n, struct health__check *check)
     (void)snprintf(n->name, sizeof(n->name), "%s", check->name);
     n->reason[0] = '\0';
     if (after != HEALTH_PASS)
-        append_reason(n->reason, check);
+        append_reason(n, n->reason, check);
     tell(n, 0, before, after, check->state.since);
     return true;
 }
