@@ -85,10 +85,9 @@ static struct look look(const struct scope *scope, const struct health__request 
 
 /* ---- Rendering ---- */
 
-static void render_check(struct health__answers *a, const struct health__request *request,
-    const struct health__check *check, struct health__buffer *to, bool first)
+static void render_check(const struct health__request *request, const struct health__check *check,
+    int64_t wall_offset_ms, struct health__buffer *to, bool first)
 {
-    int64_t wall_offset_ms = health__engine_wall_offset_ms(a->engine);
     const struct health__words *words = check->words;
     char reason[HEALTH__REASON_BYTES];
     struct health__item item = {
@@ -117,13 +116,14 @@ static void render_checks(struct health__answers *a, const struct health__reques
 {
     bool all =
         request->verbose || request->only != NULL || health__endpoint_lists_all(request->endpoint);
+    int64_t wall_offset_ms = health__engine_wall_offset_ms(a->engine);
     struct health__check *check = NULL;
     bool first = true;
 
     while ((check = next(scope, check)) != NULL) {
         if (!all && told(request->endpoint, check) == HEALTH_PASS)
             continue;
-        render_check(a, request, check, to, first);
+        render_check(request, check, wall_offset_ms, to, first);
         first = false;
     }
 }

@@ -13,8 +13,8 @@
 /* Accepts some of those who have come. */
 void health__arrivals_accept(struct health__http *http, int64_t now);
 
-/* Accepts whoever has come in time, whether epoll has told of them yet or not.  Nor has it told of a
- * listener that the host has closed, whose number may be that of one of its own. */
+/* Accepts whoever has come in time, whether epoll has told of them yet or not.  Nor has it told of
+ * a listener that the host has closed, whose number may be that of one of its own. */
 void health__arrivals_accept_the_last(struct health__http *http, int64_t now);
 
 #endif
