@@ -231,8 +231,6 @@ quietly cmake --build "$scratch/package/build"
 grep -o '`add_subdirectory(libhealth)`' README.md | tr -d '`' >"$scratch/line" ||
     wrong "README.md: no add_subdirectory(libhealth)"
 consumer subdirectory "$scratch/line"
-block README.md cmake 2 >"$scratch/line"
-consumer fetch "$scratch/line"
 
 # ---- What it shows --------------------------------------------------------------------------
 
