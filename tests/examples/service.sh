@@ -131,3 +131,39 @@ echo "== SIGTERM ends it cleanly"
 kill -TERM "$pid"
 wait "$pid" || fail "it ends with $?"
 [ "$(wc -l <"$scratch/service")" -eq 1 ] || fail "it has more to say: $(cat "$scratch/service")"
+
+# stores <line>: A client of the service's is served.
+stores()
+{
+    printf '%s\n' "$1" | curl -q -s --noproxy '*' --max-time 2 "telnet://127.0.0.1:$port" |
+        tr -d '\r' | grep -q '^ok$'
+}
+
+echo "== SIGTERM drains it: not ready, alive, and still serving for a while"
+run draining --drain-ms 60000
+must_answer 200 /ready '"status":"pass"'
+kill -TERM "$pid"
+must_answer 503 /ready '"draining":true'
+must_answer 200 /live '"status":"pass"'
+patiently stores "a line" || fail "a draining service does not serve"
+grep -q '^a line$' "$scratch/draining.data/requests" || fail "the line is not stored"
+
+echo "== A second SIGTERM ends it at once"
+kill -TERM "$pid"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 143 ] || fail "it ends with $code"
+
+echo "== It is its own health check"
+run probed
+"$service" --health-probe "$url/ready" >"$scratch/out" 2>&1 || fail "unhealthy: $(cat "$scratch/out")"
+[ ! -s "$scratch/out" ] || fail "a healthy one says $(cat "$scratch/out")"
+mv "$scratch/probed.data" "$scratch/elsewhere"
+# unhealthy <pattern>
+unhealthy()
+{
+    code=0
+    "$service" --health-probe "$url/ready" >"$scratch/out" 2>&1 || code=$?
+    [ "$code" = 1 ] && grep -q "$1" "$scratch/out"
+}
+patiently unhealthy 'data: ' || fail "without its data it ends with $code: $(cat "$scratch/out")"
