@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "daemon_by_hand.h"
+#include "polling.h"
 #include "refused.h"
 
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
@@ -55,7 +56,7 @@ static inline int open_http(void **state)
         return -1;
     memset(&h, 0, sizeof(h));
     assert_int_equal(
-        health__engine_init(&h.engine, &h.gates, &http.server, HAND_RESPONSE_MS, 16), 0);
+        health__engine_init(&h.engine, &h.gates, &http.server, &h.observer, HAND_RESPONSE_MS, 16), 0);
     h.engine.now = T;
     memset(&http, 0, sizeof(http));
     answers = (struct health__answers){.engine = &h.engine, .gates = &h.gates};
@@ -120,7 +121,7 @@ static inline void wait_ready(void)
     int64_t deadline = health__now_ms() + 10000;
 
     while (!http.listeners.listeners[0].ready && health__now_ms() < deadline)
-        health__poller_dispatch(&poller, health__poller_wait(&poller, deadline, health__now_ms()));
+        poll_until(&poller, deadline, health__now_ms());
     assert_true(http.listeners.listeners[0].ready);
 }
 

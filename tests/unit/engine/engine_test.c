@@ -182,7 +182,7 @@ static bool is_watched(void *arg)
     bool is;
 
     (void)pthread_mutex_lock(&e->pool.mutex);
-    is = check->watch != NULL;
+    is = check->job.watch != NULL;
     (void)pthread_mutex_unlock(&e->pool.mutex);
     return is;
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "by_hand.h"
+#include "fake_observer.h"
 #include "fake_server.h"
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_ms);
@@ -23,6 +24,7 @@ int __wrap_pthread_create(
 static struct hand h;
 static struct health__engine *const e = &h.engine;
 static struct fake_server server;
+static struct fake_observer observer;
 
 /* A sleep: how long it is to be, and what happens then. */
 struct sleep {
@@ -92,7 +94,9 @@ static int open_loop(void **unused)
     (void)unused;
     hand_open(&h, T);
     fake_server_init(&server);
+    fake_observer_init(&observer);
     e->server = &server.server;
+    e->observer = &observer.observer;
     e->wake.ready = be_told;
     told = 0;
     return 0;

@@ -166,8 +166,9 @@ static void without_an_address_there_is_no_daemon(void **unused)
     assert_null(http.daemon);
     assert_int_equal(atomic_load(&http.port), 0);
     assert_int_equal(http.server.run(&http.server, T), HEALTH__NEVER);
-    assert_true(http.server.drain(&http.server));
-    http.server.forget(&http.server);
+    http.server.drain(&http.server);
+    assert_true(http.server.drained(&http.server));
+    http.server.forget(&http.server, false);
     http.server.stop(&http.server);
 }
 
@@ -239,7 +240,7 @@ static void a_child_only_closes(void **unused)
     (void)health__connection_add(&http.connections, ends[0], &address, sizeof(address), T);
     answers.kept[HEALTH__AT_READY][1][0].reply = (struct health__reply *)(void *)&h;
 
-    http.server.forget(&http.server);
+    http.server.forget(&http.server, false);
     assert_true(mhd.started);
     assert_int_equal(dropped, 0);
     assert_null(answers.kept[HEALTH__AT_READY][1][0].reply);

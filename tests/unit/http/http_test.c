@@ -16,7 +16,7 @@ static void whoever_connects_is_handed_to_mhd(void **unused)
 {
     (void)unused;
     accept_clients(1, T);
-    assert_int_equal(connection(0)->fd, mhd.connections[0].fd);
+    assert_int_equal(connection(0)->fd.fd, mhd.connections[0].fd);
     assert_int_equal(connection(0)->phase, HEALTH__READING);
     assert_int_equal(connection(0)->since, T);
     assert_true(connection(0)->local);
@@ -38,8 +38,8 @@ static void whoever_mhd_begins_with_later_is_known_then(void **unused)
     accept_clients(2, T + 1);
     assert_int_equal(http.arriving, 0);
     assert_int_equal(http.connections.count, 3);
-    assert_int_equal(connection(0)->fd, mhd.connections[0].fd);
-    assert_int_equal(connection(2)->fd, mhd.connections[2].fd);
+    assert_int_equal(connection(0)->fd.fd, mhd.connections[0].fd);
+    assert_int_equal(connection(2)->fd.fd, mhd.connections[2].fd);
     assert_true(connection(0)->known && connection(1)->known && connection(2)->known);
     mhd_close(&mhd.connections[1]);
     assert_int_equal(http.connections.count, 2);
@@ -249,7 +249,7 @@ static void mhd_is_run_when_it_has_something_to_do(void **unused)
     /* Something is ready. */
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     assert_int_equal(epoll_ctl(mhd.epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
-    health__poller_dispatch(&poller, health__poller_wait(&poller, 0, 0));
+    poll_until(&poller, 0, 0);
     assert_true(http.due);
     assert_int_equal(run(T), HEALTH__NEVER);
     assert_int_equal(mhd.runs, 1);

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "polling.h"
 #include "refused.h"
 
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
@@ -123,7 +124,7 @@ static void wait_ready(void)
     int64_t deadline = health__now_ms() + 10000;
 
     while (!health__listeners_ready(&listeners) && health__now_ms() < deadline)
-        health__poller_dispatch(&poller, health__poller_wait(&poller, deadline, health__now_ms()));
+        poll_until(&poller, deadline, health__now_ms());
     assert_true(health__listeners_ready(&listeners));
 }
 
