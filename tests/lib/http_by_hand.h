@@ -78,6 +78,7 @@ static inline void served_open(int64_t now)
     assert_int_equal(health__replies_init(&http->replies), 0);
     assert_int_equal(health__poller_open(&served.poller), 0);
     http->poller = &served.poller;
+    http->daemon = (struct MHD_Daemon *)(void *)&served; /* there is one; nobody looks into it */
     served.connection = served_connect(INADDR_LOOPBACK, &served.client);
 }
 

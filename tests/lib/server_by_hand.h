@@ -125,6 +125,15 @@ static inline void wait_ready(void)
     assert_true(http.listeners.listeners[0].ready);
 }
 
+/* Two turns at `now`: at the end of a pause the poller is to say anew who waits.  Returns: when the
+ * server wants the next. */
+static inline int64_t run_twice(int64_t now)
+{
+    (void)run(now);
+    poll_until(&poller, 0, 0);
+    return run(now);
+}
+
 /* So many clients connect, and are accepted at `now`. */
 static inline void accept_clients(size_t count, int64_t now)
 {

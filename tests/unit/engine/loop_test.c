@@ -97,7 +97,10 @@ static int open_loop(void **unused)
     fake_observer_init(&observer);
     e->server = &server.server;
     e->observer = &observer.observer;
-    e->wake.ready = be_told;
+    assert_int_equal(health__poller_open(&e->poller), 0);
+    assert_int_equal(health__fd_pair(&e->wake_send, &e->wake_receive), 0);
+    e->wake = (struct health__source){be_told, e->wake_receive.fd};
+    assert_int_equal(health__poller_add(&e->poller, &e->wake, HEALTH__READABLE), 0);
     told = 0;
     return 0;
 }
@@ -105,6 +108,9 @@ static int open_loop(void **unused)
 static int close_loop(void **unused)
 {
     (void)unused;
+    health__fd_close(&e->wake_send);
+    health__fd_close(&e->wake_receive);
+    health__poller_close(&e->poller);
     hand_close(&h);
     return 0;
 }
@@ -237,7 +243,6 @@ static void a_wake_is_sent_once_until_it_is_received(void **unused)
     char bytes[4];
 
     (void)unused;
-    assert_int_equal(health__fd_pair(&e->wake_send, &e->wake_receive), 0);
     health__loop_wake(e);
     health__loop_wake(e);
     assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), 1);
@@ -245,8 +250,6 @@ static void a_wake_is_sent_once_until_it_is_received(void **unused)
     atomic_store(&e->woken, false);
     health__loop_wake(e);
     assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), 1);
-    health__fd_close(&e->wake_send);
-    health__fd_close(&e->wake_receive);
 }
 
 /* ---- When the process stood still ---- */

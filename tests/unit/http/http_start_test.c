@@ -52,8 +52,9 @@ struct MHD_Response *__wrap_MHD_create_response_from_buffer(
     return no_responses ? NULL : __real_MHD_create_response_from_buffer(size, buffer, mode);
 }
 
-#define T     10000
-#define LIMIT 4
+#define T          10000
+#define LIMIT      4
+#define PATIENCE_S 40 /* whatever waits longer, waits in vain, and ends the test */
 
 static struct hand h;
 static struct health__answers answers;
@@ -84,6 +85,7 @@ static int open_http(void **state)
     dropped = 0;
     if (refused_count(state) != 0)
         return -1;
+    (void)alarm(PATIENCE_S);
     hand_open(&h, T);
     memset(&http, 0, sizeof(http));
     answers = (struct health__answers){.engine = &h.engine, .gates = &h.gates, .maker = &maker};
@@ -93,6 +95,7 @@ static int open_http(void **state)
 
 static int close_http(void **state)
 {
+    (void)alarm(0);
     health__poller_close(&poller);
     hand_close(&h);
     return refused_recount(state);
