@@ -42,7 +42,8 @@ static inline void hand_open(struct hand *h, int64_t now)
     memset(h, 0, sizeof(*h));
     fake_clock_set(now);
     assert_int_equal(
-        health__engine_init(&h->engine, &h->gates, &h->server, &h->observer, HAND_RESPONSE_MS, 16), 0);
+        health__engine_init(&h->engine, &h->gates, &h->server, &h->observer, HAND_RESPONSE_MS, 16),
+        0);
     hand_at(h, now);
     health__runs_begin(&h->engine);
     h->engine.life = HEALTH__STARTED;
@@ -129,6 +130,25 @@ static inline void hand_begin(struct hand *h, struct health__check *check)
     }
 }
 
+/* The worker has done with the job. */
+static inline void hand_end(struct hand *h, struct health__check *check)
+{
+    check->job.state = HEALTH__JOB_ENDED;
+    if (check->job.overdue)
+        h->engine.pool.overdue--;
+    if (check->job.watch != NULL)
+        *check->job.watch = true;
+    health__list_append(&h->engine.pool.done, &check->job.link);
+}
+
+/* A worker begins the run that is queued, and calls the callback that the check really has. */
+static inline void hand_call(struct hand *h, struct health__check *check)
+{
+    hand_begin(h, check);
+    check->job.call(&check->job);
+    hand_end(h, check);
+}
+
 /* The callback returns: what, with which reason, NULL: none. */
 static inline void hand_return(
     struct hand *h, struct health__check *check, int returned, const char *reason)
@@ -144,12 +164,7 @@ static inline void hand_return(
     check->outcome = returned;
     check->outcome_us = 1500;
     check->outcome_words = health__words_keep(&said);
-    check->job.state = HEALTH__JOB_ENDED;
-    if (check->job.overdue)
-        h->engine.pool.overdue--;
-    if (check->job.watch != NULL)
-        *check->job.watch = true;
-    health__list_append(&h->engine.pool.done, &check->job.link);
+    hand_end(h, check);
 }
 
 /* One turn of the loop at `now`, but for the server and the workers. */

@@ -60,8 +60,8 @@ static inline void fake_observer_forget(struct health__observer *observer)
 static inline void fake_observer_init(struct fake_observer *o)
 {
     *o = (struct fake_observer){
-        .observer = {fake_observer_turn, fake_observer_idle, fake_observer_begin,
-            fake_observer_end, fake_observer_forget},
+        .observer = {fake_observer_turn, fake_observer_idle, fake_observer_begin, fake_observer_end,
+            fake_observer_forget},
         .next = HEALTH__NEVER,
     };
 }

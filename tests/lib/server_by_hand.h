@@ -56,7 +56,8 @@ static inline int open_http(void **state)
         return -1;
     memset(&h, 0, sizeof(h));
     assert_int_equal(
-        health__engine_init(&h.engine, &h.gates, &http.server, &h.observer, HAND_RESPONSE_MS, 16), 0);
+        health__engine_init(&h.engine, &h.gates, &http.server, &h.observer, HAND_RESPONSE_MS, 16),
+        0);
     h.engine.now = T;
     memset(&http, 0, sizeof(http));
     answers = (struct health__answers){.engine = &h.engine, .gates = &h.gates};

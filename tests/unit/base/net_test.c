@@ -94,8 +94,8 @@ static void unix_sockets_are_read_with_their_mode(void **unused)
         assert_null(list);
         assert_int_equal(a.socket.ss_family, AF_UNIX);
         assert_string_equal(un->sun_path, forms[i].path);
-        assert_int_equal(a.length,
-            offsetof(struct sockaddr_un, sun_path) + strlen(forms[i].path) + 1);
+        assert_int_equal(
+            a.length, offsetof(struct sockaddr_un, sun_path) + strlen(forms[i].path) + 1);
         assert_int_equal(a.mode, forms[i].mode);
         assert_string_equal(a.text, forms[i].text);
         assert_int_equal(health__address_port(&a.socket), 0);

@@ -108,7 +108,8 @@ static void no_answer(void **unused)
     assert_string_equal(reason_of(&c, NULL, TID), "no answer since 08:15:02Z (thread 4711)");
     assert_string_equal(reason_of(&c, NULL, 0), "not started since 08:15:02Z: no free worker");
     /* What it said before has nothing to do with it. */
-    assert_string_equal(reason_of(&c, "all is well", TID), "no answer since 08:15:02Z (thread 4711)");
+    assert_string_equal(
+        reason_of(&c, "all is well", TID), "no answer since 08:15:02Z (thread 4711)");
 }
 
 static void no_answer_to_the_first_question(void **unused)

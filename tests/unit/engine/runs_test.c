@@ -65,6 +65,38 @@ static void a_run_is_queued_with_its_timeout(void **unused)
     assert_ptr_equal(e->pool.queue.next, &a->job.link);
 }
 
+static int64_t deadline_seen;
+
+static enum health_status see_deadline(struct health_result *result, void *arg)
+{
+    deadline_seen = result->deadline_ms;
+    fake_clock_set(T + 120);
+    ++*(int *)arg;
+    return health_explain(result, HEALTH_WARN, "tight");
+}
+
+static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 300);
+    int calls = 0;
+
+    (void)unused;
+    c->fn = see_deadline;
+    c->arg = &calls;
+    health__runs_queue(e, c);
+    hand_at(&h, T + 100);
+    hand_call(&h, c);
+    assert_int_equal(calls, 1);
+    assert_int_equal(deadline_seen, T + 300);
+    /* What it said is brought back. */
+    assert_int_equal(c->outcome, HEALTH_WARN);
+    assert_int_equal(c->outcome_us, 20000);
+    assert_string_equal(c->outcome_words->reason, "tight");
+    hand_turn(&h, T + 121);
+    assert_int_equal(c->state.status, HEALTH_WARN);
+    assert_string_equal(c->words->reason, "tight");
+}
+
 static void a_result_is_judged_and_kept(void **unused)
 {
     struct health__check *c = hand_add(&h, .name = "c");
@@ -383,6 +415,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hand, close_hand)
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_queued_with_its_timeout),
+        TEST(a_callback_has_until_the_timeout_from_when_it_was_queued),
         TEST(a_result_is_judged_and_kept),
         TEST(an_overdue_run_fails_until_it_returns),
         TEST(what_was_overdue_before_it_began_is_known_to_be),
