@@ -24,7 +24,8 @@
 struct hand {
     struct health__engine engine;
     struct health__gates gates;
-    struct health__server server; /* never called */
+    struct health__server server;     /* never called */
+    struct health__observer observer; /* nor is it */
     bool gone;
 };
 
@@ -41,7 +42,8 @@ static inline void hand_open(struct hand *h, int64_t now)
     memset(h, 0, sizeof(*h));
     fake_clock_set(now);
     assert_int_equal(
-        health__engine_init(&h->engine, &h->gates, &h->server, HAND_RESPONSE_MS, 16), 0);
+        health__engine_init(&h->engine, &h->gates, &h->server, &h->observer, HAND_RESPONSE_MS, 16),
+        0);
     hand_at(h, now);
     health__runs_begin(&h->engine);
     h->engine.life = HEALTH__STARTED;
@@ -118,14 +120,33 @@ static inline void hand_report(
 /* A worker begins the run that is queued. */
 static inline void hand_begin(struct hand *h, struct health__check *check)
 {
-    assert_int_equal(check->job, HEALTH__JOB_QUEUED);
-    health__list_remove(&check->job_link);
-    check->job = HEALTH__JOB_BEGUN;
-    atomic_store(&check->tid, 4711);
-    if (check->overdue) {
+    assert_int_equal(check->job.state, HEALTH__JOB_QUEUED);
+    health__list_remove(&check->job.link);
+    check->job.state = HEALTH__JOB_BEGUN;
+    atomic_store(&check->job.tid, 4711);
+    if (check->job.overdue) {
         h->engine.pool.overdue++;
         h->engine.pool.begun_late = true;
     }
+}
+
+/* The worker has done with the job. */
+static inline void hand_end(struct hand *h, struct health__check *check)
+{
+    check->job.state = HEALTH__JOB_ENDED;
+    if (check->job.overdue)
+        h->engine.pool.overdue--;
+    if (check->job.watch != NULL)
+        *check->job.watch = true;
+    health__list_append(&h->engine.pool.done, &check->job.link);
+}
+
+/* A worker begins the run that is queued, and calls the callback that the check really has. */
+static inline void hand_call(struct hand *h, struct health__check *check)
+{
+    hand_begin(h, check);
+    check->job.call(&check->job);
+    hand_end(h, check);
 }
 
 /* The callback returns: what, with which reason, NULL: none. */
@@ -134,21 +155,16 @@ static inline void hand_return(
 {
     struct health_result said;
 
-    if (check->job == HEALTH__JOB_QUEUED)
+    if (check->job.state == HEALTH__JOB_QUEUED)
         hand_begin(h, check);
-    assert_int_equal(check->job, HEALTH__JOB_BEGUN);
+    assert_int_equal(check->job.state, HEALTH__JOB_BEGUN);
     health__result_init(&said, HEALTH__NEVER);
     if (reason != NULL)
         (void)health_explain(&said, HEALTH_PASS, "%s", reason);
     check->outcome = returned;
     check->outcome_us = 1500;
     check->outcome_words = health__words_keep(&said);
-    check->job = HEALTH__JOB_ENDED;
-    if (check->overdue)
-        h->engine.pool.overdue--;
-    if (check->watch != NULL)
-        *check->watch = true;
-    health__list_append(&h->engine.pool.done, &check->job_link);
+    hand_end(h, check);
 }
 
 /* One turn of the loop at `now`, but for the server and the workers. */

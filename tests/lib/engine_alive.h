@@ -1,6 +1,7 @@
 /*
- * An engine with its threads, by the clock, with a server that serves nobody; and jobs for the
- * checks of a test, which have them to the end, whatever it leaves running.
+ * An engine with its threads, by the clock, with a server that serves nobody and an observer that
+ * tells nobody; and jobs for the checks of a test, which have them to the end, whatever it leaves
+ * running.
  *
  * For unit tests, which have the insides in reach.
  *
@@ -17,6 +18,7 @@
 #include <cmocka.h>
 
 #include "engine/engine.h"
+#include "fake_observer.h"
 #include "fake_server.h"
 #include "jobs.h"
 #include "refused.h"
@@ -25,6 +27,7 @@ static struct health__engine engine;
 static struct health__engine *const e = &engine;
 static struct health__gates gates;
 static struct fake_server server;
+static struct fake_observer observer;
 static bool freed;
 static int gone; /* how often it was told so */
 
@@ -37,12 +40,13 @@ static inline int open_engine(void **state)
     memset(e, 0, sizeof(*e));
     memset(&gates, 0, sizeof(gates));
     fake_server_init(&server);
+    fake_observer_init(&observer);
     gone = 0;
     freed = false;
     a = b = c = (struct job){.let = false};
     if (refused_count(state) != 0)
         return -1;
-    return health__engine_init(e, &gates, &server.server, 800, workers);
+    return health__engine_init(e, &gates, &server.server, &observer.observer, 800, workers);
 }
 
 static inline void be_gone(void *arg)

@@ -20,10 +20,11 @@ struct fake_server {
 
     /* How often each was called: see count_of() where a loop runs. */
     int starts, stops, runs, drains, forgets;
+    int losses; /* times that `forget` was told that descriptors are lost */
 
     /* What it does. */
     int start_error;  /* returned by `start` */
-    int drains_empty; /* the how manyeth `drain` finds nothing left */
+    int drains_empty; /* the how manyeth `drain` leaves nothing to send */
     int64_t next;     /* returned by `run` */
 
     /* What it was given. */
@@ -66,16 +67,22 @@ static inline int64_t fake_server_run(struct health__server *server, int64_t now
     return s->next;
 }
 
-static inline bool fake_server_drain(struct health__server *server)
+static inline void fake_server_drain(struct health__server *server)
+{
+    count_up(&fake_server_of(server)->drains);
+}
+
+static inline bool fake_server_drained(struct health__server *server)
 {
     struct fake_server *s = fake_server_of(server);
 
-    count_up(&s->drains);
     return count_of(&s->drains) >= s->drains_empty;
 }
 
-static inline void fake_server_forget(struct health__server *server)
+static inline void fake_server_forget(struct health__server *server, bool lost)
 {
+    if (lost)
+        count_up(&fake_server_of(server)->losses);
     count_up(&fake_server_of(server)->forgets);
 }
 
@@ -83,7 +90,7 @@ static inline void fake_server_init(struct fake_server *s)
 {
     *s = (struct fake_server){
         .server = {fake_server_start, fake_server_stop, fake_server_run, fake_server_drain,
-            fake_server_forget},
+            fake_server_drained, fake_server_forget},
         .next = HEALTH__NEVER,
     };
 }

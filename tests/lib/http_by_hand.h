@@ -18,6 +18,7 @@
 #include "by_hand.h"
 #include "http/http.h"
 #include "mhd_by_hand.h"
+#include "polling.h"
 
 #define SERVED_LIMIT 4
 
@@ -77,13 +78,14 @@ static inline void served_open(int64_t now)
     assert_int_equal(health__replies_init(&http->replies), 0);
     assert_int_equal(health__poller_open(&served.poller), 0);
     http->poller = &served.poller;
+    http->daemon = (struct MHD_Daemon *)(void *)&served; /* there is one; nobody looks into it */
     served.connection = served_connect(INADDR_LOOPBACK, &served.client);
 }
 
 static inline void served_close(void)
 {
     (void)close(served.client);
-    (void)close(served.connection->fd);
+    (void)close(served.connection->fd.fd);
     health__answers_clear(&served.answers);
     health__replies_done(&served.http.replies);
     health__connections_done(&served.http.connections);
@@ -94,7 +96,7 @@ static inline void served_close(void)
 /* Tells what is ready, without waiting. */
 static inline void served_poll(void)
 {
-    health__poller_dispatch(&served.poller, health__poller_wait(&served.poller, 0, 0));
+    poll_until(&served.poller, 0, 0);
 }
 
 /* Hands over a request of the connection: MHD's part of it. */

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "daemon_by_hand.h"
+#include "polling.h"
 #include "refused.h"
 
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
@@ -55,7 +56,8 @@ static inline int open_http(void **state)
         return -1;
     memset(&h, 0, sizeof(h));
     assert_int_equal(
-        health__engine_init(&h.engine, &h.gates, &http.server, HAND_RESPONSE_MS, 16), 0);
+        health__engine_init(&h.engine, &h.gates, &http.server, &h.observer, HAND_RESPONSE_MS, 16),
+        0);
     h.engine.now = T;
     memset(&http, 0, sizeof(http));
     answers = (struct health__answers){.engine = &h.engine, .gates = &h.gates};
@@ -120,8 +122,17 @@ static inline void wait_ready(void)
     int64_t deadline = health__now_ms() + 10000;
 
     while (!http.listeners.listeners[0].ready && health__now_ms() < deadline)
-        health__poller_dispatch(&poller, health__poller_wait(&poller, deadline, health__now_ms()));
+        poll_until(&poller, deadline, health__now_ms());
     assert_true(http.listeners.listeners[0].ready);
+}
+
+/* Two turns at `now`: at the end of a pause the poller is to say anew who waits.  Returns: when the
+ * server wants the next. */
+static inline int64_t run_twice(int64_t now)
+{
+    (void)run(now);
+    poll_until(&poller, 0, 0);
+    return run(now);
 }
 
 /* So many clients connect, and are accepted at `now`. */

@@ -237,7 +237,7 @@ static void no_memory_for_any_part_leaves_nothing(void **unused)
             assert_true(answer.found);
             assert_true((answer.reply == NULL) == failed);
             if (!failed) {
-                assert_true(n > 10);
+                assert_true(n > 3);
                 if (!answer.kept)
                     answers.maker->drop(answer.reply);
                 health__answers_clear(&answers);

@@ -188,8 +188,8 @@ static void reasons_are_as_things_are(void **unused)
         "\"output\":\"not started since 08:15:00Z: no free worker\""));
     hand_begin(&h, c);
     hand_turn(&h, T + 501);
-    assert_non_null(strstr(
-        ask_verbose(HEALTH__AT_READY).reply->bytes, "\"output\":\"no answer since 08:15:00Z\""));
+    assert_non_null(strstr(ask_verbose(HEALTH__AT_READY).reply->bytes,
+        "\"output\":\"no answer since 08:15:00Z (thread 4711)\""));
 }
 
 static void each_kind_of_request_has_its_own(void **unused)

@@ -68,6 +68,62 @@ static void each_form_is_read(void **unused)
     }
 }
 
+static void unix_sockets_are_read_with_their_mode(void **unused)
+{
+    static const struct {
+        const char *text, *path;
+        unsigned mode;
+    } forms[] = {
+        {"unix:/run/health.sock", "/run/health.sock", 0600},
+        {"unix:/x", "/x", 0600},
+        {"unix:/run/a:b@c", "/run/a:b@c", 0600},
+        {"unix:/run/health.sock?mode=0660", "/run/health.sock", 0660},
+        {"unix:/run/health.sock?mode=666", "/run/health.sock", 0666},
+        {"unix:/run/health.sock?mode=0", "/run/health.sock", 0},
+        {"unix:/run/health.sock?mode=0777", "/run/health.sock", 0777},
+    };
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct health__address a;
+        const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&a.socket;
+        const char *list = forms[i].text;
+
+        assert_int_equal(health__address_parse(&list, &a), 0);
+        assert_null(list);
+        assert_int_equal(a.socket.ss_family, AF_UNIX);
+        assert_string_equal(un->sun_path, forms[i].path);
+        assert_int_equal(
+            a.length, offsetof(struct sockaddr_un, sun_path) + strlen(forms[i].path) + 1);
+        assert_int_equal(a.mode, forms[i].mode);
+        assert_string_equal(a.text, forms[i].text);
+        assert_int_equal(health__address_port(&a.socket), 0);
+        assert_false(a.any);
+    }
+}
+
+/* As long as the kernel takes, with its final NUL, and no longer. */
+static void the_path_of_a_unix_socket_has_its_length(void **unused)
+{
+    struct health__address a;
+    char text[256] = "unix:/";
+    const char *list = text;
+    size_t longest = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    (void)unused;
+    memset(text + 6, 'x', longest - 1);
+    assert_int_equal(health__address_parse(&list, &a), 0);
+    (void)strcat(text, "?mode=0660");
+    list = text;
+    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_string_equal(a.text, text);
+    text[5 + longest] = 'x';
+    text[5 + longest + 1] = '\0';
+    list = text;
+    assert_int_equal(health__address_parse(&list, &a), -1);
+}
+
 static void a_list_is_read_from_the_front(void **unused)
 {
     const char *list = "  *:8080 ,127.0.0.1:81,  [::1]:82  ";
@@ -132,7 +188,20 @@ static void what_is_no_address_is_refused_and_touches_nothing(void **unused)
         "[fe80::1%lo]:80",
         "[1:2:3:4:5:6:7]:80",
         "http://127.0.0.1:80",
-        "unix:/run/health.sock",
+        "unix:",
+        "unix:run/health.sock",
+        "unix:@health",
+        "unix:?mode=0660",
+        "unix:/run/health.sock?",
+        "unix:/run/health.sock?mode=",
+        "unix:/run/health.sock?mode=0680",
+        "unix:/run/health.sock?mode=1777",
+        "unix:/run/health.sock?mode=00660",
+        "unix:/run/health.sock?mode=660x",
+        "unix:/run/health.sock?mode=-1",
+        "unix:/run/health.sock?group=0660",
+        "unix:/run/health.sock?mode=0660?mode=0660",
+        "UNIX:/run/health.sock",
         "*:80\n",
         "\t*:80",
         "*:80;*:81",
@@ -238,7 +307,9 @@ static void the_same_host_is_local_and_no_other(void **unused)
         if (health__address_is_local((struct sockaddr *)&s, length))
             fail_msg("local: %s", other[i]);
     }
-    assert_false(health__address_is_local((struct sockaddr *)&un, sizeof(un)));
+    assert_true(health__address_is_local((struct sockaddr *)&un, sizeof(un)));
+    /* What accept() leaves of a client that has no name, as it has bound none. */
+    assert_true(health__address_is_local((struct sockaddr *)&un, sizeof(sa_family_t)));
 }
 
 static unsigned source(const char *host)
@@ -299,6 +370,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form_is_read),
+        cmocka_unit_test(unix_sockets_are_read_with_their_mode),
+        cmocka_unit_test(the_path_of_a_unix_socket_has_its_length),
         cmocka_unit_test(a_list_is_read_from_the_front),
         cmocka_unit_test(what_is_no_address_is_refused_and_touches_nothing),
         cmocka_unit_test(no_length_of_text_is_too_much),

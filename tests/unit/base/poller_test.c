@@ -27,13 +27,14 @@ int __wrap_epoll_create1(int flags);
 
 /* Instead of waiting: keeps the timeout and looks once. */
 static int waited_ms;
-static bool interrupted, out_of_descriptors;
+static int wait_error; /* not 0: what it fails with */
+static bool out_of_descriptors;
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
 {
     waited_ms = timeout;
-    if (interrupted) {
-        errno = EINTR;
+    if (wait_error != 0) {
+        errno = wait_error;
         return -1;
     }
     return __real_epoll_wait(fd, events, count, 0);
@@ -84,39 +85,42 @@ static void pair_close(struct pair *p)
 /* Looks once.  Returns: how many sources were told. */
 static int look(struct health__poller *p)
 {
-    int ready = health__poller_wait(p, 0, 0);
+    struct health__ready found;
 
-    assert_true(ready >= 0);
-    health__poller_dispatch(p, ready);
-    return ready;
+    health__poller_wait(p, 0, 0, &found);
+    assert_true(found.count >= 0);
+    health__poller_dispatch(&found);
+    return found.count;
 }
 
 static void it_waits_until_the_deadline(void **unused)
 {
     struct health__poller p;
+    struct health__ready found;
 
     (void)unused;
     assert_int_equal(health__poller_open(&p), 0);
     assert_int_equal(fcntl(p.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 
-    assert_int_equal(health__poller_wait(&p, 1500, 1000), 0);
+    health__poller_wait(&p, 1500, 1000, &found);
+    assert_int_equal(found.count, 0);
     assert_int_equal(waited_ms, 500);
-    (void)health__poller_wait(&p, 1001, 1000);
+    health__poller_wait(&p, 1001, 1000, &found);
     assert_int_equal(waited_ms, 1);
-    (void)health__poller_wait(&p, 1000, 1000);
+    health__poller_wait(&p, 1000, 1000, &found);
     assert_int_equal(waited_ms, 0);
-    (void)health__poller_wait(&p, 999, 1000);
+    health__poller_wait(&p, 999, 1000, &found);
     assert_int_equal(waited_ms, 0);
-    (void)health__poller_wait(&p, HEALTH__NOT_YET, 1000);
+    health__poller_wait(&p, HEALTH__NOT_YET, 1000, &found);
     assert_int_equal(waited_ms, 0);
-    (void)health__poller_wait(&p, HEALTH__NEVER, 1000);
+    health__poller_wait(&p, HEALTH__NEVER, 1000, &found);
     assert_int_equal(waited_ms, -1);
     /* Further away than an int: rather wakes once for nothing. */
-    (void)health__poller_wait(&p, 1000 + (int64_t)INT_MAX, 1000);
+    health__poller_wait(&p, 1000 + (int64_t)INT_MAX, 1000, &found);
     assert_int_equal(waited_ms, INT_MAX);
-    (void)health__poller_wait(&p, 1001 + (int64_t)INT_MAX, 1000);
+    health__poller_wait(&p, 1001 + (int64_t)INT_MAX, 1000, &found);
     assert_int_equal(waited_ms, INT_MAX);
-    (void)health__poller_wait(&p, HEALTH__NEVER - 1, 1000);
+    health__poller_wait(&p, HEALTH__NEVER - 1, 1000, &found);
     assert_int_equal(waited_ms, INT_MAX);
     health__poller_close(&p);
 }
@@ -124,17 +128,40 @@ static void it_waits_until_the_deadline(void **unused)
 static void an_interruption_is_told(void **unused)
 {
     struct health__poller p;
-    int ready;
+    struct health__ready found;
 
     (void)unused;
     assert_int_equal(health__poller_open(&p), 0);
-    interrupted = true;
-    ready = health__poller_wait(&p, HEALTH__NEVER, 1000);
-    interrupted = false;
-    assert_int_equal(ready, -1);
+    wait_error = EINTR;
+    health__poller_wait(&p, HEALTH__NEVER, 1000, &found);
+    wait_error = 0;
+    assert_int_equal(found.count, HEALTH__INTERRUPTED);
     /* Nothing to tell anyone. */
-    health__poller_dispatch(&p, ready);
+    health__poller_dispatch(&found);
     health__poller_close(&p);
+}
+
+/* The host has closed it, and the number is nobody's, or that of something else. */
+static void a_set_that_is_no_more_is_told(void **unused)
+{
+    struct health__poller p, closed;
+    struct health__ready found;
+    int fd;
+
+    (void)unused;
+    assert_int_equal(health__poller_open(&p), 0);
+    closed = p;
+    health__poller_close(&p);
+    health__poller_wait(&closed, HEALTH__NEVER, 1000, &found);
+    assert_int_equal(found.count, HEALTH__CLOSED);
+    health__poller_dispatch(&found);
+
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    closed.fd = fd;
+    health__poller_wait(&closed, HEALTH__NEVER, 1000, &found);
+    assert_int_equal(found.count, HEALTH__CLOSED);
+    health__poller_dispatch(&found);
+    (void)close(fd);
 }
 
 static void a_source_is_told_while_it_is_readable(void **unused)
@@ -213,7 +240,8 @@ static void more_than_fit_at_once_come_later(void **unused)
     enum { PAIRS = 100 };
     static struct pair pairs[PAIRS];
     struct health__poller p;
-    int batch = (int)(sizeof(p.found) / sizeof(p.found[0])), i, told;
+    int batch = (int)(sizeof(((struct health__ready *)0)->events) / sizeof(struct epoll_event)), i,
+        told;
 
     (void)unused;
     assert_int_equal(health__poller_open(&p), 0);
@@ -267,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_waits_until_the_deadline),
         cmocka_unit_test(an_interruption_is_told),
+        cmocka_unit_test(a_set_that_is_no_more_is_told),
         cmocka_unit_test(a_source_is_told_while_it_is_readable),
         cmocka_unit_test(it_is_told_what_it_watches_for),
         cmocka_unit_test(more_than_fit_at_once_come_later),

@@ -13,19 +13,21 @@
 /* Moments in these tests are ms of this day: 2026-11-24T08:15:00Z is 0. */
 #define WALL_OFFSET_MS INT64_C(1795508100000)
 
+#define TID 4711 /* of the worker that has begun the run; 0: none has */
+
 static const struct health__policy on_demand = POLICY(HEALTH__ON_DEMAND, 1000);
 static const struct health__policy periodic = POLICY(HEALTH__PERIODIC, 1000);
 static const struct health__policy pushed = POLICY(HEALTH__PUSHED, 5000);
 static const struct health__policy heartbeat = POLICY(HEALTH__HEARTBEAT, 5000);
 
 /* The reason, checked to be as long as it says. */
-static const char *reason_of(const struct check *c, const char *own, bool begun)
+static const char *reason_of(const struct check *c, const char *own, int tid)
 {
     static char text[HEALTH__REASON_BYTES];
     size_t length;
 
     memset(text, 'X', sizeof(text));
-    length = health__reason(text, &c->s, &c->p, own, begun, WALL_OFFSET_MS);
+    length = health__reason(text, &c->s, &c->p, own, tid, WALL_OFFSET_MS);
     assert_int_equal(length, strlen(text));
     return text;
 }
@@ -33,12 +35,12 @@ static const char *reason_of(const struct check *c, const char *own, bool begun)
 /* Where neither the worker nor words of its own matter. */
 static const char *reason(const struct check *c)
 {
-    const char *text = reason_of(c, NULL, true);
+    const char *text = reason_of(c, NULL, TID);
     char copy[HEALTH__REASON_BYTES];
 
     (void)strcpy(copy, text);
-    assert_string_equal(reason_of(c, NULL, false), copy);
-    return reason_of(c, NULL, true);
+    assert_string_equal(reason_of(c, NULL, 0), copy);
+    return reason_of(c, NULL, TID);
 }
 
 /* ---- The causes ---- */
@@ -49,11 +51,11 @@ static void what_the_callback_said(void **unused)
 
     (void)unused;
     run(&c, HEALTH_FAIL, 2000);
-    assert_string_equal(reason_of(&c, "connection refused", false), "connection refused");
+    assert_string_equal(reason_of(&c, "connection refused", 0), "connection refused");
     assert_string_equal(reason(&c), "");
-    assert_string_equal(reason_of(&c, "", false), "");
+    assert_string_equal(reason_of(&c, "", 0), "");
     run(&c, HEALTH_WARN, 3000);
-    assert_string_equal(reason_of(&c, "slow", false), "slow");
+    assert_string_equal(reason_of(&c, "slow", 0), "slow");
     run(&c, HEALTH_PASS, 4000);
     assert_string_equal(reason(&c), "");
 }
@@ -79,7 +81,7 @@ static void returned_what_is_no_status(void **unused)
     (void)unused;
     run(&c, 7, 2000);
     assert_string_equal(reason(&c), "returned 7");
-    assert_string_equal(reason_of(&c, "own words", false), "returned 7: own words");
+    assert_string_equal(reason_of(&c, "own words", 0), "returned 7: own words");
     run(&c, INT_MIN, 3000);
     assert_string_equal(reason(&c), "returned -2147483648");
 }
@@ -92,7 +94,7 @@ static void took_too_long(void **unused)
     queue(&c, 2000);
     finish(&c, HEALTH_PASS, 3500);
     assert_string_equal(reason(&c), "took 1,500 ms, limit 1,000");
-    assert_string_equal(reason_of(&c, "connected", false), "took 1,500 ms, limit 1,000: connected");
+    assert_string_equal(reason_of(&c, "connected", 0), "took 1,500 ms, limit 1,000: connected");
 }
 
 static void no_answer(void **unused)
@@ -103,10 +105,11 @@ static void no_answer(void **unused)
     run(&c, HEALTH_PASS, 1000);
     queue(&c, 2000);
     (void)settle(&c, 10000);
-    assert_string_equal(reason_of(&c, NULL, true), "no answer since 08:15:02Z");
-    assert_string_equal(reason_of(&c, NULL, false), "not started since 08:15:02Z: no free worker");
+    assert_string_equal(reason_of(&c, NULL, TID), "no answer since 08:15:02Z (thread 4711)");
+    assert_string_equal(reason_of(&c, NULL, 0), "not started since 08:15:02Z: no free worker");
     /* What it said before has nothing to do with it. */
-    assert_string_equal(reason_of(&c, "all is well", true), "no answer since 08:15:02Z");
+    assert_string_equal(
+        reason_of(&c, "all is well", TID), "no answer since 08:15:02Z (thread 4711)");
 }
 
 static void no_answer_to_the_first_question(void **unused)
@@ -116,7 +119,7 @@ static void no_answer_to_the_first_question(void **unused)
     (void)unused;
     queue(&c, 2000);
     (void)settle(&c, 10000);
-    assert_string_equal(reason_of(&c, NULL, true), "no answer since 08:15:02Z");
+    assert_string_equal(reason_of(&c, NULL, TID), "no answer since 08:15:02Z (thread 4711)");
 }
 
 static void no_result_for_long(void **unused)
@@ -127,7 +130,7 @@ static void no_result_for_long(void **unused)
     run(&c, HEALTH_WARN, 2000);
     (void)settle(&c, 100000);
     assert_string_equal(reason(&c), "no result since 08:15:02Z");
-    assert_string_equal(reason_of(&c, "slow", true), "no result since 08:15:02Z");
+    assert_string_equal(reason_of(&c, "slow", TID), "no result since 08:15:02Z");
     c = registered(&pushed);
     report(&c, HEALTH_PASS, 61000);
     (void)settle(&c, 100000);
@@ -179,13 +182,13 @@ static void so_many_of_so_many_bad_results(void **unused)
     c.p.failures = 3;
     run(&c, HEALTH_WARN, 1000);
     run(&c, HEALTH_FAIL, 2000);
-    assert_string_equal(reason_of(&c, "own words", true), "1 of 3 bad results: own words");
+    assert_string_equal(reason_of(&c, "own words", TID), "1 of 3 bad results: own words");
     run(&c, 7, 3000);
     assert_string_equal(reason(&c), "2 of 3 bad results: returned 7");
     assert_string_equal(
-        reason_of(&c, "own words", true), "2 of 3 bad results: returned 7: own words");
+        reason_of(&c, "own words", TID), "2 of 3 bad results: returned 7: own words");
     run(&c, HEALTH_FAIL, 4000);
-    assert_string_equal(reason_of(&c, "own words", true), "own words");
+    assert_string_equal(reason_of(&c, "own words", TID), "own words");
 
     /* While it is pending. */
     c = registered(&on_demand);
@@ -206,10 +209,10 @@ static void so_many_of_so_many_good_results(void **unused)
     run(&c, HEALTH_PASS, 3000);
     assert_string_equal(reason(&c), "1 of 3 good results");
     run(&c, HEALTH_WARN, 4000);
-    assert_string_equal(reason_of(&c, "slow", true), "2 of 3 good results: slow");
+    assert_string_equal(reason_of(&c, "slow", TID), "2 of 3 good results: slow");
     /* Fails already: that it was bad once more is no step on the way there. */
     run(&c, HEALTH_FAIL, 5000);
-    assert_string_equal(reason_of(&c, "refused", true), "refused");
+    assert_string_equal(reason_of(&c, "refused", TID), "refused");
     run(&c, HEALTH_PASS, 6000);
     assert_string_equal(reason(&c), "1 of 3 good results");
 }
@@ -224,7 +227,7 @@ static void thresholds_have_no_part_in_what_time_has_done(void **unused)
     run(&c, HEALTH_PASS, 500);
     queue(&c, 2000);
     (void)settle(&c, 3000);
-    assert_string_equal(reason_of(&c, NULL, true), "no answer since 08:15:02Z");
+    assert_string_equal(reason_of(&c, NULL, TID), "no answer since 08:15:02Z (thread 4711)");
     finish(&c, HEALTH_PASS, 3500);
     assert_string_equal(reason(&c), "took 1,500 ms, limit 1,000");
     run(&c, HEALTH_PASS, 4000);
@@ -276,7 +279,7 @@ static void the_longest_fits(void **unused)
     own[sizeof(own) - 1] = '\0';
     memcpy(expected, prefix, sizeof(prefix));
     (void)strcat(expected, own);
-    assert_string_equal(reason_of(&c, own, true), expected);
+    assert_string_equal(reason_of(&c, own, TID), expected);
 
     c = registered(&on_demand);
     queue(&c, 2000);
@@ -284,7 +287,7 @@ static void the_longest_fits(void **unused)
     c.s.detail = c.p.timeout_ms = INT64_MAX;
     (void)strcpy(expected, "took 9,223,372,036,854,775,807 ms, limit 9,223,372,036,854,775,807: ");
     (void)strcat(expected, own);
-    assert_string_equal(reason_of(&c, own, true), expected);
+    assert_string_equal(reason_of(&c, own, TID), expected);
 }
 
 static void what_is_longer_is_cut(void **unused)
@@ -300,7 +303,7 @@ static void what_is_longer_is_cut(void **unused)
 
         memset(own, 'o', length);
         own[length] = '\0';
-        text = reason_of(&c, own, true);
+        text = reason_of(&c, own, TID);
         assert_int_equal(strlen(text), HEALTH__REASON_BYTES - 1);
         assert_memory_equal(text, own, HEALTH__REASON_BYTES - 1);
     }

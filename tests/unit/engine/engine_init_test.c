@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "fake_observer.h"
 #include "fake_server.h"
 #include "jobs.h"
 #include "refused.h"
@@ -75,14 +76,16 @@ int __wrap_pthread_cond_destroy(pthread_cond_t *cond)
 static struct health__engine engine;
 static struct health__gates gates;
 static struct fake_server server;
+static struct fake_observer observer;
 static int gone;
 
 static int init(void)
 {
     memset(&engine, 0, sizeof(engine));
     fake_server_init(&server);
+    fake_observer_init(&observer);
     gone = 0;
-    return health__engine_init(&engine, &gates, &server.server, 800, 4);
+    return health__engine_init(&engine, &gates, &server.server, &observer.observer, 800, 4);
 }
 
 static void be_gone(void *arg)

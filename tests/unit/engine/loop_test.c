@@ -1,6 +1,7 @@
 /*
  * The loop, turn by turn: how long it sleeps, what it does when it wakes, how it tells that the
- * process stood still, and how it ends; in the test's own thread, asleep when the test says so.
+ * process stood still or has lost its descriptors, and how it ends; in the test's own thread,
+ * asleep when the test says so.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -10,8 +11,10 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "by_hand.h"
+#include "fake_observer.h"
 #include "fake_server.h"
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_ms);
@@ -23,12 +26,13 @@ int __wrap_pthread_create(
 static struct hand h;
 static struct health__engine *const e = &h.engine;
 static struct fake_server server;
+static struct fake_observer observer;
 
 /* A sleep: how long it is to be, and what happens then. */
 struct sleep {
     int timeout_ms;     /* that is to be asked for */
     int64_t until;      /* when it wakes */
-    int ready;          /* what epoll_wait() returns */
+    int ready;          /* what epoll_wait() returns; negative: it fails with this errno */
     void (*then)(void); /* NULL: nothing else */
 };
 
@@ -57,15 +61,15 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_
     assert_int_equal(pthread_mutex_unlock(&e->turn), 0);
     fake_clock_set(sleep->until);
     sleeps++;
-    if (--sleeps_left == 0 && !atomic_load(&e->stopping))
-        stop(sleep->until);
+    sleeps_left--;
     if (sleep->then != NULL)
         sleep->then();
+    if (sleeps_left == 0 && !e->lost && !atomic_load(&e->stopping))
+        stop(sleep->until);
     if (sleep->ready > 0)
         events[0] = (struct epoll_event){.events = EPOLLIN, .data.ptr = &e->wake};
-    if (sleep->ready < 0)
-        errno = EINTR;
-    return sleep->ready;
+    errno = -sleep->ready;
+    return sleep->ready < 0 ? -1 : sleep->ready;
 }
 
 int __wrap_pthread_create(
@@ -92,8 +96,13 @@ static int open_loop(void **unused)
     (void)unused;
     hand_open(&h, T);
     fake_server_init(&server);
+    fake_observer_init(&observer);
     e->server = &server.server;
-    e->wake.ready = be_told;
+    e->observer = &observer.observer;
+    assert_int_equal(health__poller_open(&e->poller), 0);
+    assert_int_equal(health__fd_pair(&e->wake_send, &e->wake_receive), 0);
+    e->wake = (struct health__source){be_told, e->wake_receive.fd};
+    assert_int_equal(health__poller_add(&e->poller, &e->wake, HEALTH__READABLE), 0);
     told = 0;
     return 0;
 }
@@ -101,23 +110,50 @@ static int open_loop(void **unused)
 static int close_loop(void **unused)
 {
     (void)unused;
+    health__fd_close(&e->wake_send);
+    health__fd_close(&e->wake_receive);
+    health__poller_close(&e->poller);
     hand_close(&h);
     return 0;
 }
 
-/* Runs the loop through the sleeps, after the last of which it is to stop. */
-static void loop(const struct sleep *script, size_t count)
+/* Runs the loop through the sleeps, after the last of which it ends. */
+static void run_loop(const struct sleep *script, size_t count)
 {
     sleeps = script;
     sleeps_left = count;
     assert_null(health__loop(e));
     assert_int_equal(sleeps_left, 0);
-    assert_true(e->loop_ended);
-    assert_int_equal(server.stops, 1);
 }
-#define LOOP(...)                                                                                  \
-    loop((const struct sleep[]){__VA_ARGS__},                                                      \
-        sizeof((const struct sleep[]){__VA_ARGS__}) / sizeof(struct sleep))
+
+/* The same, as it is to stop then. */
+static void loop(const struct sleep *script, size_t count)
+{
+    run_loop(script, count);
+    assert_true(e->loop_ended);
+    assert_false(e->lost);
+    assert_int_equal(server.stops, 1);
+    assert_int_equal(server.forgets, 0);
+}
+
+/* The same, as it has lost its descriptors then: nothing of the host's is touched. */
+static void lose(const struct sleep *script, size_t count)
+{
+    run_loop(script, count);
+    assert_true(e->loop_ended);
+    assert_true(e->lost);
+    assert_int_equal(server.losses, 1);
+    assert_int_equal(server.forgets, 1);
+    assert_int_equal(server.drains, 0);
+    assert_int_equal(server.stops, 0);
+    assert_int_equal(told, 0);
+}
+
+#define SLEEPS(...)                                                                                \
+    (const struct sleep[]){__VA_ARGS__},                                                           \
+        sizeof((const struct sleep[]){__VA_ARGS__}) / sizeof(struct sleep)
+#define LOOP(...) loop(SLEEPS(__VA_ARGS__))
+#define LOSE(...) lose(SLEEPS(__VA_ARGS__))
 
 /* ---- How long it sleeps ---- */
 
@@ -233,7 +269,6 @@ static void a_wake_is_sent_once_until_it_is_received(void **unused)
     char bytes[4];
 
     (void)unused;
-    assert_int_equal(health__fd_pair(&e->wake_send, &e->wake_receive), 0);
     health__loop_wake(e);
     health__loop_wake(e);
     assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), 1);
@@ -241,8 +276,6 @@ static void a_wake_is_sent_once_until_it_is_received(void **unused)
     atomic_store(&e->woken, false);
     health__loop_wake(e);
     assert_int_equal(recv(e->wake_receive.fd, bytes, sizeof(bytes), 0), 1);
-    health__fd_close(&e->wake_send);
-    health__fd_close(&e->wake_receive);
 }
 
 /* ---- When the process stood still ---- */
@@ -258,7 +291,7 @@ static void an_interrupted_sleep_is_a_thaw(void **unused)
     (void)unused;
     (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
     hand_report(&h, "p", HEALTH_PASS, NULL);
-    LOOP({-1, T + 50, 0, NULL}, {-1, T + 60000, -1, NULL}, {-1, T + 60050, 0, NULL});
+    LOOP({-1, T + 50, 0, NULL}, {-1, T + 60000, -EINTR, NULL}, {-1, T + 60050, 0, NULL});
     assert_int_equal(thawed_at(), T + 60000);
     assert_int_equal(hand_find(&h, "p")->state.status, HEALTH_PASS);
     assert_int_equal(health__engine_settle(e, hand_find(&h, "p")), T + 60101);
@@ -270,7 +303,7 @@ static void a_thaw_is_from_when_it_fell_asleep(void **unused)
     (void)unused;
     (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
     hand_report(&h, "p", HEALTH_PASS, NULL);
-    LOOP({-1, T + 101, 0, NULL}, {-1, T + 60000, -1, NULL});
+    LOOP({-1, T + 101, 0, NULL}, {-1, T + 60000, -EINTR, NULL});
     assert_int_equal(hand_find(&h, "p")->state.status, HEALTH_FAIL);
     assert_int_equal(hand_find(&h, "p")->state.since, T + 101);
 }
@@ -321,6 +354,131 @@ static void a_long_sleep_without_a_deadline_is_none(void **unused)
     assert_int_equal(thawed_at(), T);
 }
 
+/* ---- Who is told of changes ---- */
+
+static void while_observed_the_observer_has_its_turns(void **unused)
+{
+    (void)unused;
+    health__engine_observe(e, true);
+    server.next = T + 5000;
+    observer.next = T + 250;
+    LOOP({250, T + 100, 0, NULL}, {150, T + 240, 0, NULL});
+    /* One for each of the loop's, the last included. */
+    assert_int_equal(observer.turns, 3);
+    assert_int_equal(server.runs, 3);
+}
+
+static void while_observed_it_wakes_for_what_time_alone_does(void **unused)
+{
+    struct health__check *c = hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
+
+    (void)unused;
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    health__mail_read(e);
+    health__engine_observe(e, true);
+    LOOP({101, T + 101, 0, NULL}, {-1, T + 5000, 0, NULL});
+    assert_int_equal(c->state.status, HEALTH_FAIL);
+    assert_int_equal(c->state.since, T + 101);
+    assert_ptr_equal(e->changed.next, &c->changed);
+}
+
+static void unobserved_it_does_neither(void **unused)
+{
+    struct health__check *c = hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
+
+    (void)unused;
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    health__mail_read(e);
+    observer.next = T + 250;
+    LOOP({-1, T + 5000, 0, NULL});
+    assert_int_equal(c->state.status, HEALTH_PASS);
+    assert_int_equal(observer.turns, 0);
+    assert_true(health__list_empty(&e->changed));
+}
+
+/* ---- When the host closes its descriptors ---- */
+
+static void a_set_that_is_closed_is_the_end(void **unused)
+{
+    (void)unused;
+    (void)hand_add(&h, .name = "c", .timeout_ms = 5000);
+    e->pool.workers = 16;
+    ask();
+    LOSE({800, T + 50, -EBADF, NULL});
+    /* Whoever waits is told what is known. */
+    assert_int_equal(request.ready, 1);
+    e->pool.workers = 0;
+}
+
+static void close_wake(void)
+{
+    assert_int_equal(close(e->wake_receive.fd), 0);
+}
+
+static void what_wakes_it_is_closed(void **unused)
+{
+    (void)unused;
+    LOSE({-1, T + 50, 0, close_wake});
+}
+
+static int hosts; /* a descriptor of the host's, which gets the numbers of ours */
+
+static void take_wake(void)
+{
+    assert_int_equal(dup2(hosts, e->wake_receive.fd), e->wake_receive.fd);
+}
+
+static void take_set(void)
+{
+    assert_int_equal(dup2(hosts, e->poller.fd), e->poller.fd);
+}
+
+static void what_a_number_of_the_hosts_tells_is_not_read(void **unused)
+{
+    int wake = e->wake_receive.fd;
+
+    (void)unused;
+    hosts = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    LOSE({-1, T + 50, 1, take_wake});
+    (void)close(hosts);
+    (void)close(wake);
+}
+
+static void nor_what_a_set_of_the_hosts_does(void **unused)
+{
+    (void)unused;
+    hosts = epoll_create1(EPOLL_CLOEXEC);
+    LOSE({-1, T + 50, 1, take_set});
+    (void)close(hosts);
+}
+
+static void lose_it(void)
+{
+    health__engine_lose(e);
+}
+
+static void the_server_has_found_out(void **unused)
+{
+    (void)unused;
+    LOSE({-1, T + 50, 0, lose_it});
+}
+
+static void abandon(void)
+{
+    e->generation++;
+}
+
+/* Someone has done its work meanwhile, and perhaps started another. */
+static void one_that_was_abandoned_touches_nothing(void **unused)
+{
+    (void)unused;
+    run_loop(SLEEPS({-1, T + 50, 1, abandon}));
+    assert_false(e->loop_ended || e->lost);
+    assert_int_equal(server.runs, 1);
+    assert_int_equal(server.stops + server.drains + server.forgets, 0);
+    assert_int_equal(told, 0);
+}
+
 /* ---- How it ends ---- */
 
 static void stopped_before_it_began(void **unused)
@@ -332,9 +490,14 @@ static void stopped_before_it_began(void **unused)
     assert_int_equal(server.runs, 1);
 }
 
-static void stop_in_a_second(void)
+static void stop_soon(void)
 {
     stop(T + 1100);
+}
+
+static void stop_in_a_second(void)
+{
+    stop_soon();
     (void)hand_add(&h, .name = "late", .timeout_ms = 5000);
     assert_true(hand_ask(&h, &request, HEALTH_READY, NULL));
 }
@@ -366,6 +529,29 @@ static void but_not_for_longer_than_it_may(void **unused)
     e->pool.workers = 0;
 }
 
+static void tell(void)
+{
+    observer.busy = false;
+}
+
+static void it_waits_for_what_the_observer_has_to_tell(void **unused)
+{
+    (void)unused;
+    health__engine_observe(e, true);
+    observer.busy = true;
+    LOOP({-1, T + 100, 1, stop_soon}, {1000, T + 120, 1, tell});
+    assert_int_equal(server.drains, 2);
+}
+
+static void nor_for_that_longer_than_it_may(void **unused)
+{
+    (void)unused;
+    health__engine_observe(e, true);
+    observer.busy = true;
+    LOOP({-1, T + 100, 1, stop_soon}, {1000, T + 1100, 0, NULL});
+    assert_int_equal(server.drains, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_loop, close_loop)
@@ -386,9 +572,20 @@ int main(void)
         TEST(by_more_than_a_second_it_is_one),
         TEST(so_it_is_where_it_did_not_want_to_sleep),
         TEST(a_long_sleep_without_a_deadline_is_none),
+        TEST(while_observed_the_observer_has_its_turns),
+        TEST(while_observed_it_wakes_for_what_time_alone_does),
+        TEST(unobserved_it_does_neither),
+        TEST(a_set_that_is_closed_is_the_end),
+        TEST(what_wakes_it_is_closed),
+        TEST(what_a_number_of_the_hosts_tells_is_not_read),
+        TEST(nor_what_a_set_of_the_hosts_does),
+        TEST(the_server_has_found_out),
+        TEST(one_that_was_abandoned_touches_nothing),
         TEST(stopped_before_it_began),
         TEST(it_sends_what_is_left_before_it_ends),
         TEST(but_not_for_longer_than_it_may),
+        TEST(it_waits_for_what_the_observer_has_to_tell),
+        TEST(nor_for_that_longer_than_it_may),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

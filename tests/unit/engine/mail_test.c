@@ -37,16 +37,26 @@ static void release(void *arg)
 
 #define add_released(...) hand_add(&h, .arg = &released, .release = release, __VA_ARGS__)
 
-/* A worker does the release that is first in the queue. */
-static void let_release(void)
+/* A worker begins the release that is first in the queue. */
+static struct health__job *begin_release(void)
 {
     struct health__link *link = health__list_take(&e->pool.queue);
-    struct health__check *c = health__container(link, struct health__check, job_link);
+    struct health__job *job = health__container(link, struct health__job, link);
 
-    assert_int_equal(c->job, HEALTH__JOB_RELEASE);
-    c->release(c->arg);
-    c->job = HEALTH__JOB_RELEASED;
-    health__list_append(&e->pool.done, link);
+    assert_int_equal(job->state, HEALTH__JOB_QUEUED);
+    assert_true(job->sure);
+    job->state = HEALTH__JOB_BEGUN;
+    return job;
+}
+
+/* And does it. */
+static void let_release(void)
+{
+    struct health__job *job = begin_release();
+
+    job->call(job);
+    job->state = HEALTH__JOB_ENDED;
+    health__list_append(&e->pool.done, &job->link);
 }
 
 /* ---- Mail ---- */
@@ -214,7 +224,7 @@ static void a_running_one_leaves_dies_and_is_released(void **unused)
     assert_ptr_equal(e->leaving.next, &c->link);
     /* It is overdue like any other. */
     hand_turn(&h, T + 300);
-    assert_true(c->overdue);
+    assert_true(c->job.overdue);
     assert_int_equal(e->pool.overdue, 1);
 
     hand_return(&h, c, HEALTH_PASS, "too late");
@@ -264,7 +274,7 @@ static void a_queued_run_is_taken_back(void **unused)
     (void)unused;
     health__runs_queue(e, c);
     assert_int_equal(health__engine_remove(e, "a"), 0);
-    assert_int_equal(c->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(c->job.state, HEALTH__JOB_CANCELLED);
     hand_turn(&h, T + 1);
     let_release();
     hand_turn(&h, T + 2);
@@ -279,9 +289,9 @@ static void a_run_queued_after_the_removal_is_cancelled(void **unused)
     struct health__check *c = add_released(.name = "a");
 
     (void)unused;
-    assert_int_equal(health__pool_remove(&e->pool, c, NULL), HEALTH__NOT_YET);
+    assert_int_equal(health__pool_remove(&e->pool, &c->job, NULL), HEALTH__NOT_YET);
     health__runs_queue(e, c);
-    assert_int_equal(c->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(c->job.state, HEALTH__JOB_CANCELLED);
     hand_at(&h, T + 1);
     health__runs_collect(e);
     assert_false(health__state_running(&c->state));
@@ -326,13 +336,16 @@ static void releases_that_were_not_begun_are_given_back_by_a_stop(void **unused)
 
 /* ---- In the child of a fork ---- */
 
+/* How far it is with a removed check. */
+enum stage { RUN_BEGUN, RUN_ENDED, RELEASE_QUEUED, RELEASE_BEGUN, RELEASE_ENDED };
+
 /* Removes "a", and has its release done, but for what is left out, when the fork comes. */
-static void fork_at(enum health__job job)
+static void fork_at(enum stage stage)
 {
     struct health__link dead;
     struct health__check *c = add_released(.name = "a");
 
-    if (job < HEALTH__JOB_RELEASE) {
+    if (stage < RELEASE_QUEUED) {
         health__runs_queue(e, c);
         hand_begin(&h, c);
         (void)health__engine_remove(e, "a");
@@ -341,14 +354,12 @@ static void fork_at(enum health__job job)
         assert_int_equal(health__engine_remove(e, "a"), 0);
         hand_turn(&h, T + 1);
     }
-    if (job == HEALTH__JOB_ENDED)
+    if (stage == RUN_ENDED)
         hand_return(&h, c, HEALTH_PASS, "lost");
-    if (job == HEALTH__JOB_RELEASED)
+    if (stage == RELEASE_BEGUN)
+        (void)begin_release();
+    if (stage == RELEASE_ENDED)
         let_release();
-    if (job == HEALTH__JOB_RELEASING) {
-        health__list_remove(&c->job_link);
-        c->job = HEALTH__JOB_RELEASING;
-    }
     (void)pthread_mutex_lock(&e->pool.mutex);
     health__runs_forget(e);
     health__pool_forget(&e->pool);
@@ -362,20 +373,20 @@ static void fork_at(enum health__job job)
 static void a_fork_leaves_releases_to_the_child(void **unused)
 {
     (void)unused;
-    fork_at(HEALTH__JOB_BEGUN);
+    fork_at(RUN_BEGUN);
     assert_int_equal(released, 1);
-    fork_at(HEALTH__JOB_ENDED);
+    fork_at(RUN_ENDED);
     assert_int_equal(released, 2);
-    fork_at(HEALTH__JOB_RELEASE);
+    fork_at(RELEASE_QUEUED);
     assert_int_equal(released, 3);
 }
 
 static void but_not_those_that_were_begun_or_done(void **unused)
 {
     (void)unused;
-    fork_at(HEALTH__JOB_RELEASING);
+    fork_at(RELEASE_BEGUN);
     assert_int_equal(released, 0);
-    fork_at(HEALTH__JOB_RELEASED);
+    fork_at(RELEASE_ENDED);
     assert_int_equal(released, 1);
 }
 

@@ -1,5 +1,5 @@
 /*
- * The workers' end: a check that is removed while its callback runs, a pool that is stopped, left
+ * The workers' end: a job that is removed while it is called, a pool that is stopped, left
  * to its last worker, or forgotten.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
@@ -31,17 +31,17 @@ int __wrap_pthread_create(
     return create_error != 0 ? create_error : __real_pthread_create(thread, attributes, main, arg);
 }
 
-#define CHECKS 4
-#define LIMIT  3
+#define CALLS 4
+#define LIMIT 3
 
 static struct health__pool pool;
-static struct job jobs[CHECKS];
-static struct health__check *checks[CHECKS];
+static struct job jobs[CALLS];
+static struct health__job calls[CALLS];
 static struct health__link done; /* what was collected */
 static int abandoned;            /* how often the pool was left to its last worker */
 static bool abandoned_by_worker;
 
-static int notified; /* runs and releases that the loop was told of */
+static int notified; /* how often the loop was told that something has ended */
 
 static void notify(void *arg)
 {
@@ -55,22 +55,26 @@ static void abandon(void *arg)
     count_up(arg);
 }
 
+static void call(struct health__job *job)
+{
+    (void)job_run(NULL, &jobs[job - calls]);
+}
+
+static void ended(struct health__job *job, void *arg)
+{
+    health__list_append(arg, &job->link);
+}
+
 static int open_pool(void **unused)
 {
-    static const struct health__policy policy = {.timeout_ms = 1000};
     size_t i;
 
     (void)unused;
     create_error = abandoned = notified = 0;
     health__list_init(&done);
-    for (i = 0; i < CHECKS; i++) {
+    for (i = 0; i < CALLS; i++) {
         jobs[i] = (struct job){.let = false};
-        checks[i] = health__check_new("check", &policy, 0);
-        if (checks[i] == NULL)
-            return -1;
-        checks[i]->fn = job_run;
-        checks[i]->release = job_release;
-        checks[i]->arg = &jobs[i];
+        calls[i] = (struct health__job){.call = call, .ended = ended};
     }
     return health__pool_init(&pool, LIMIT, notify, abandon, &abandoned);
 }
@@ -80,69 +84,83 @@ static int close_pool(void **unused)
     size_t i;
 
     (void)unused;
-    for (i = 0; i < CHECKS; i++)
+    for (i = 0; i < CALLS; i++)
         job_let(&jobs[i]);
     /* One that was left to its last worker is not there any more. */
     if (count_of(&abandoned) == 0 && !health__pool_stop(&pool, HEALTH__NEVER))
         return -1;
     health__pool_done(&pool);
-    for (i = 0; i < CHECKS; i++)
-        health__check_free(checks[i]);
     return 0;
 }
 
-/* Begins the run with a worker of its own. */
+/* Queues one that is never cancelled, and that returns at once. */
+static void queue_sure(size_t i)
+{
+    job_let(&jobs[i]);
+    calls[i].sure = true;
+    health__pool_queue(&pool, &calls[i], 0);
+}
+
+/* Begins it with a worker of its own. */
 static void begin(size_t i)
 {
     static int64_t now;
 
     now += 100;
-    health__pool_run(&pool, checks[i], now);
+    health__pool_queue(&pool, &calls[i], now);
     (void)health__pool_tend(&pool, now + 10);
     count_wait(&jobs[i].begun, 1);
 }
 
 static void collect(void)
 {
-    (void)health__pool_collect(&pool, &done);
+    bool begun_late;
+
+    (void)health__pool_collect(&pool, &done, &begun_late);
 }
 
 /* ---- Removed ---- */
 
 static void of_what_does_not_run_there_is_nothing_to_wait_for(void **unused)
 {
-    bool ended = false;
+    bool has_ended = false;
 
     (void)unused;
-    assert_int_equal(health__pool_remove(&pool, checks[0], &ended), HEALTH__NOT_YET);
-    assert_true(checks[0]->removed);
-    assert_null(checks[0]->watch);
+    assert_int_equal(health__pool_remove(&pool, &calls[0], &has_ended), HEALTH__NOT_YET);
+    assert_true(calls[0].removed);
+    assert_null(calls[0].watch);
     /* Not begun yet. */
-    health__pool_run(&pool, checks[1], 100);
-    assert_int_equal(health__pool_remove(&pool, checks[1], &ended), HEALTH__NOT_YET);
-    assert_int_equal(checks[1]->job, HEALTH__JOB_CANCELLED);
+    health__pool_queue(&pool, &calls[1], 100);
+    assert_int_equal(health__pool_remove(&pool, &calls[1], &has_ended), HEALTH__NOT_YET);
+    assert_int_equal(calls[1].state, HEALTH__JOB_CANCELLED);
     assert_true(health__list_empty(&pool.queue));
     collect();
-    assert_ptr_equal(done.next, &checks[1]->job_link);
+    assert_ptr_equal(done.next, &calls[1].link);
     /* Ended, but the loop has not heard of it. */
     job_let(&jobs[2]);
     begin(2);
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
-    assert_int_equal(checks[2]->job, HEALTH__JOB_ENDED);
-    assert_int_equal(health__pool_remove(&pool, checks[2], &ended), HEALTH__NOT_YET);
-    assert_false(ended);
+    assert_int_equal(calls[2].state, HEALTH__JOB_ENDED);
+    assert_int_equal(health__pool_remove(&pool, &calls[2], &has_ended), HEALTH__NOT_YET);
+    assert_false(has_ended);
 }
 
-static void a_removed_check_is_not_begun(void **unused)
+static void a_removed_job_is_not_begun(void **unused)
 {
     (void)unused;
-    assert_int_equal(health__pool_remove(&pool, checks[0], NULL), HEALTH__NOT_YET);
-    health__pool_run(&pool, checks[0], 100);
+    assert_int_equal(health__pool_remove(&pool, &calls[0], NULL), HEALTH__NOT_YET);
+    health__pool_queue(&pool, &calls[0], 100);
     assert_int_equal(health__pool_tend(&pool, 1000), HEALTH__NEVER);
-    assert_int_equal(checks[0]->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
     collect();
-    assert_ptr_equal(done.next, &checks[0]->job_link);
+    assert_ptr_equal(done.next, &calls[0].link);
     assert_int_equal(jobs[0].begun, 0);
+    /* But for what is sure, such as a release. */
+    assert_int_equal(health__pool_remove(&pool, &calls[1], NULL), HEALTH__NOT_YET);
+    queue_sure(1);
+    assert_int_equal(calls[1].state, HEALTH__JOB_QUEUED);
+    (void)health__pool_tend(&pool, 1000);
+    count_wait(&jobs[1].ended, 1);
 }
 
 struct removal {
@@ -155,7 +173,7 @@ static void *watch(void *arg)
 {
     struct removal *r = arg;
 
-    r->seen = health__pool_watch(&pool, checks[0], &r->ended, r->deadline);
+    r->seen = health__pool_watch(&pool, &calls[0], &r->ended, r->deadline);
     return NULL;
 }
 
@@ -166,7 +184,7 @@ static void who_watches_sees_the_end(void **unused)
 
     (void)unused;
     begin(0);
-    assert_int_equal(health__pool_remove(&pool, checks[0], &r.ended), checks[0]->queued_at + 1000);
+    assert_int_equal(health__pool_remove(&pool, &calls[0], &r.ended), calls[0].queued_at);
     assert_int_equal(__real_pthread_create(&thread, NULL, watch, &r), 0);
     job_let(&jobs[0]);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -174,7 +192,7 @@ static void who_watches_sees_the_end(void **unused)
     assert_true(r.ended);
     /* Others that end do not wake whoever watches this one. */
     r.ended = false;
-    assert_false(health__pool_watch(&pool, checks[0], &r.ended, 0));
+    assert_false(health__pool_watch(&pool, &calls[0], &r.ended, 0));
 }
 
 static void who_watches_in_vain_is_not_told_later(void **unused)
@@ -183,17 +201,17 @@ static void who_watches_in_vain_is_not_told_later(void **unused)
 
     (void)unused;
     begin(0);
-    (void)health__pool_remove(&pool, checks[0], &r.ended);
-    assert_ptr_equal(checks[0]->watch, &r.ended);
+    (void)health__pool_remove(&pool, &calls[0], &r.ended);
+    assert_ptr_equal(calls[0].watch, &r.ended);
     (void)watch(&r);
     assert_false(r.seen);
-    assert_null(checks[0]->watch);
+    assert_null(calls[0].watch);
     job_let(&jobs[0]);
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
     assert_false(r.ended);
     /* It had ended before anyone looked. */
     r.ended = true;
-    assert_true(health__pool_watch(&pool, checks[0], &r.ended, 1));
+    assert_true(health__pool_watch(&pool, &calls[0], &r.ended, 1));
 }
 
 /* ---- Stopped ---- */
@@ -201,14 +219,14 @@ static void who_watches_in_vain_is_not_told_later(void **unused)
 static void what_is_queued_is_cancelled_by_a_stop(void **unused)
 {
     (void)unused;
-    health__pool_run(&pool, checks[0], 0);
-    health__pool_run(&pool, checks[1], 0);
+    health__pool_queue(&pool, &calls[0], 0);
+    health__pool_queue(&pool, &calls[1], 0);
     assert_true(health__pool_stop(&pool, 0));
-    assert_int_equal(checks[0]->job, HEALTH__JOB_CANCELLED);
-    assert_int_equal(checks[1]->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
+    assert_int_equal(calls[1].state, HEALTH__JOB_CANCELLED);
     collect();
-    assert_ptr_equal(done.next, &checks[0]->job_link);
-    assert_ptr_equal(done.prev, &checks[1]->job_link);
+    assert_ptr_equal(done.next, &calls[0].link);
+    assert_ptr_equal(done.prev, &calls[1].link);
     assert_int_equal(jobs[0].begun, 0);
     assert_false(pool.stopping);
 }
@@ -218,9 +236,9 @@ static void a_stop_waits_for_callbacks(void **unused)
     (void)unused;
     begin(0);
     begin(1);
-    health__pool_run(&pool, checks[2], 0);
+    health__pool_queue(&pool, &calls[2], 0);
     assert_false(health__pool_stop(&pool, 0));
-    assert_int_equal(checks[2]->job, HEALTH__JOB_CANCELLED);
+    assert_int_equal(calls[2].state, HEALTH__JOB_CANCELLED);
     assert_int_equal(pool.workers, 2);
     job_let(&jobs[0]);
     assert_false(health__pool_stop(&pool, health__now_ms()));
@@ -230,8 +248,8 @@ static void a_stop_waits_for_callbacks(void **unused)
     assert_int_equal(pool.idle, 0);
     assert_false(pool.has_last);
     collect();
-    assert_int_equal(checks[0]->job, HEALTH__JOB_ENDED);
-    assert_int_equal(checks[1]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(calls[0].state, HEALTH__JOB_ENDED);
+    assert_int_equal(calls[1].state, HEALTH__JOB_ENDED);
 }
 
 static void a_worker_that_rests_ends(void **unused)
@@ -253,53 +271,54 @@ static void a_stopped_pool_goes_on(void **unused)
     begin(0);
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
     assert_int_equal(pool.begun_at, HEALTH__NOT_YET);
-    health__pool_run(&pool, checks[1], 50);
+    health__pool_queue(&pool, &calls[1], 50);
     (void)health__pool_tend(&pool, 50);
     count_wait(&jobs[1].begun, 1);
 }
 
-static void releases_survive_a_stop(void **unused)
+static void what_is_sure_survives_a_stop(void **unused)
 {
     (void)unused;
     begin(0);
-    health__pool_release(&pool, checks[1], 0);
-    health__pool_run(&pool, checks[2], 0);
-    health__pool_release(&pool, checks[3], 0);
+    queue_sure(1);
+    health__pool_queue(&pool, &calls[2], 0);
+    queue_sure(3);
     assert_false(health__pool_stop(&pool, 0));
-    /* The worker that is left does them, and not the run. */
+    /* The worker that is left does them, and not the other. */
     job_let(&jobs[0]);
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
-    assert_int_equal(jobs[1].released, 1);
-    assert_int_equal(jobs[3].released, 1);
+    assert_int_equal(jobs[1].ended, 1);
+    assert_int_equal(jobs[3].ended, 1);
     assert_int_equal(jobs[2].begun, 0);
-    assert_int_equal(checks[1]->job, HEALTH__JOB_RELEASED);
-    assert_int_equal(checks[2]->job, HEALTH__JOB_CANCELLED);
-    assert_int_equal(checks[3]->job, HEALTH__JOB_RELEASED);
+    assert_int_equal(calls[1].state, HEALTH__JOB_ENDED);
+    assert_int_equal(calls[2].state, HEALTH__JOB_CANCELLED);
+    assert_int_equal(calls[3].state, HEALTH__JOB_ENDED);
 }
 
-/* A release that nobody has begun yet may take as long as any. */
-static void a_stop_waits_for_releases_no_longer_than_it_may(void **unused)
+/* One that nobody has begun yet may take as long as any. */
+static void a_stop_waits_for_what_is_sure_no_longer_than_it_may(void **unused)
 {
     (void)unused;
     pool.workers = 1; /* nobody is there: it will not come */
-    health__pool_release(&pool, checks[0], 0);
+    queue_sure(0);
     assert_false(health__pool_stop(&pool, 0));
+    assert_int_equal(calls[0].state, HEALTH__JOB_QUEUED);
     pool.workers = 0;
     assert_true(health__pool_stop(&pool, 0));
-    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASE);
+    assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
 }
 
-static void releases_without_a_worker_are_given_back(void **unused)
+static void what_is_sure_and_has_no_worker_is_given_back(void **unused)
 {
     (void)unused;
     create_error = EAGAIN;
-    health__pool_release(&pool, checks[0], 0);
+    queue_sure(0);
     (void)health__pool_tend(&pool, 0);
     assert_true(health__pool_stop(&pool, 0));
     collect();
-    assert_ptr_equal(done.next, &checks[0]->job_link);
-    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASE);
-    assert_int_equal(jobs[0].releasing, 0);
+    assert_ptr_equal(done.next, &calls[0].link);
+    assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
+    assert_int_equal(jobs[0].begun, 0);
 }
 
 /* ---- Left to the last worker ---- */
@@ -318,21 +337,21 @@ static void the_last_worker_takes_leave_of_an_abandoned_pool(void **unused)
     count_wait(&abandoned, 1);
     assert_true(abandoned_by_worker);
     collect();
-    assert_int_equal(checks[0]->job, HEALTH__JOB_ENDED);
-    assert_int_equal(checks[1]->job, HEALTH__JOB_ENDED);
+    assert_int_equal(calls[0].state, HEALTH__JOB_ENDED);
+    assert_int_equal(calls[1].state, HEALTH__JOB_ENDED);
     assert_int_equal(pool.workers, 0);
 }
 
-static void it_does_what_is_left_to_release_first(void **unused)
+static void it_does_what_is_sure_first(void **unused)
 {
     (void)unused;
     begin(0);
-    health__pool_release(&pool, checks[1], 0);
+    queue_sure(1);
     assert_false(health__pool_stop(&pool, 0));
     assert_true(health__pool_abandon(&pool));
     job_let(&jobs[0]);
     count_wait(&abandoned, 1);
-    assert_int_equal(count_of(&jobs[1].released), 1);
+    assert_int_equal(count_of(&jobs[1].ended), 1);
 }
 
 static void without_a_worker_there_is_nobody_to_leave_it_to(void **unused)
@@ -348,8 +367,10 @@ static void without_a_worker_there_is_nobody_to_leave_it_to(void **unused)
 /* As in the child of a fork: the locks are held by nobody who is there, the workers are not. */
 static void a_forgotten_pool_begins_anew(void **unused)
 {
+    bool begun_late = true;
+
     (void)unused;
-    health__pool_run(&pool, checks[1], 0);
+    health__pool_queue(&pool, &calls[1], 0);
     (void)pthread_mutex_lock(&pool.mutex);
     pool.workers = 3;
     pool.idle = pool.calling = 1;
@@ -357,18 +378,19 @@ static void a_forgotten_pool_begins_anew(void **unused)
     pool.has_last = pool.stopping = pool.begun_late = true;
     pool.begun_at = 5;
     health__pool_forget(&pool);
-    checks[1]->job_link = (struct health__link){NULL, NULL};
+    calls[1].link = (struct health__link){NULL, NULL};
 
     assert_int_equal(pool.workers, 0);
-    assert_false(health__pool_collect(&pool, &done));
+    assert_int_equal(health__pool_collect(&pool, &done, &begun_late), 0);
+    assert_false(begun_late);
     assert_true(health__list_empty(&done));
-    health__pool_run(&pool, checks[0], 1);
+    health__pool_queue(&pool, &calls[0], 1);
     (void)health__pool_tend(&pool, 1);
     count_wait(&jobs[0].begun, 1);
     job_let(&jobs[0]);
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
     collect();
-    assert_ptr_equal(done.next, &checks[0]->job_link);
+    assert_ptr_equal(done.next, &calls[0].link);
     assert_int_equal(jobs[1].begun, 0);
 }
 
@@ -377,18 +399,18 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_pool, close_pool)
     const struct CMUnitTest tests[] = {
         TEST(of_what_does_not_run_there_is_nothing_to_wait_for),
-        TEST(a_removed_check_is_not_begun),
+        TEST(a_removed_job_is_not_begun),
         TEST(who_watches_sees_the_end),
         TEST(who_watches_in_vain_is_not_told_later),
         TEST(what_is_queued_is_cancelled_by_a_stop),
         TEST(a_stop_waits_for_callbacks),
         TEST(a_worker_that_rests_ends),
         TEST(a_stopped_pool_goes_on),
-        TEST(releases_survive_a_stop),
-        TEST(a_stop_waits_for_releases_no_longer_than_it_may),
-        TEST(releases_without_a_worker_are_given_back),
+        TEST(what_is_sure_survives_a_stop),
+        TEST(a_stop_waits_for_what_is_sure_no_longer_than_it_may),
+        TEST(what_is_sure_and_has_no_worker_is_given_back),
         TEST(the_last_worker_takes_leave_of_an_abandoned_pool),
-        TEST(it_does_what_is_left_to_release_first),
+        TEST(it_does_what_is_sure_first),
         TEST(without_a_worker_there_is_nobody_to_leave_it_to),
         TEST(a_forgotten_pool_begins_anew),
     };

@@ -34,14 +34,33 @@ int __wrap_pthread_create(
     return __real_pthread_create(thread, attributes, main, arg);
 }
 
-#define CHECKS 8
-#define LIMIT  3
+#define CALLS 8
+#define LIMIT 3
+
+/* What the pool is given: it does what a job of the test's does. */
+struct call {
+    struct health__job job;
+    bool was_ours; /* the thread that called it */
+};
 
 static struct health__pool pool;
-static struct job jobs[CHECKS];
-static struct health__check *checks[CHECKS];
+static struct job jobs[CALLS];
+static struct call calls[CALLS];
 static struct health__link done; /* what was collected */
 static int notified;
+
+static void call(struct health__job *job)
+{
+    struct call *c = health__container(job, struct call, job);
+
+    c->was_ours = health__thread_is_ours();
+    (void)job_run(NULL, &jobs[c - calls]);
+}
+
+static void ended(struct health__job *job, void *arg)
+{
+    health__list_append(arg, &job->link);
+}
 
 static void notify(void *arg)
 {
@@ -56,20 +75,14 @@ static void never(void *arg)
 
 static int open_pool(void **unused)
 {
-    static const struct health__policy policy = {.timeout_ms = 1000};
     size_t i;
 
     (void)unused;
     create_error = creates = notified = 0;
     health__list_init(&done);
-    for (i = 0; i < CHECKS; i++) {
+    for (i = 0; i < CALLS; i++) {
         jobs[i] = (struct job){.let = false};
-        checks[i] = health__check_new("check", &policy, 0);
-        if (checks[i] == NULL)
-            return -1;
-        checks[i]->fn = job_run;
-        checks[i]->release = job_release;
-        checks[i]->arg = &jobs[i];
+        calls[i] = (struct call){.job = {.call = call, .ended = ended}};
     }
     return health__pool_init(&pool, LIMIT, notify, never, &notified);
 }
@@ -79,15 +92,11 @@ static int close_pool(void **unused)
     size_t i;
 
     (void)unused;
-    for (i = 0; i < CHECKS; i++)
+    for (i = 0; i < CALLS; i++)
         job_let(&jobs[i]);
     if (!health__pool_stop(&pool, HEALTH__NEVER))
         return -1;
     health__pool_done(&pool);
-    for (i = 0; i < CHECKS; i++) {
-        health__words_free(checks[i]->outcome_words);
-        health__check_free(checks[i]);
-    }
     return 0;
 }
 
@@ -121,25 +130,34 @@ static void wait_resting(unsigned count)
 
 static void run(size_t i, int64_t now)
 {
-    health__pool_run(&pool, checks[i], now);
+    health__pool_queue(&pool, &calls[i].job, now);
+}
+
+/* Takes what has ended.  Returns: whether something was begun late. */
+static bool collect(void)
+{
+    bool begun_late;
+
+    (void)health__pool_collect(&pool, &done, &begun_late);
+    return begun_late;
 }
 
 static bool is_collected(void *arg)
 {
     struct health__link *link, *rest;
 
-    (void)health__pool_collect(&pool, &done);
+    (void)collect();
     health__list_each (link, rest, &done)
-        if (health__container(link, struct health__check, job_link) == arg)
+        if (health__container(link, struct health__job, link) == arg)
             return true;
     return false;
 }
 
-/* Waits until the pool gives the check back. */
+/* Waits until the pool gives it back. */
 static void wait_collected(size_t i)
 {
-    wait_until(is_collected, checks[i]);
-    health__list_remove(&checks[i]->job_link);
+    wait_until(is_collected, &calls[i].job);
+    health__list_remove(&calls[i].job.link);
 }
 
 /* ---- Who is started when ---- */
@@ -233,8 +251,8 @@ static void but_for_those_that_are_overdue(void **unused)
     for (i = 0; i < LIMIT; i++) {
         run(LIMIT + i, 200);
         assert_int_equal(health__pool_tend(&pool, 1000 + 10 * (int64_t)i), HEALTH__NEVER);
-        health__pool_overdue(&pool, checks[i]);
-        health__pool_overdue(&pool, checks[i]); /* once is enough */
+        health__pool_overdue(&pool, &calls[i].job);
+        health__pool_overdue(&pool, &calls[i].job); /* once is enough */
         (void)health__pool_tend(&pool, 1000 + 10 * (int64_t)i);
         count_wait(&jobs[LIMIT + i].begun, 1);
         assert_int_equal(creates, LIMIT + 1 + (int)i);
@@ -313,46 +331,44 @@ static void a_thread_that_cannot_be_started_is_tried_again(void **unused)
     count_wait(&jobs[1].begun, 1);
 }
 
-/* ---- What becomes of runs and releases ---- */
+/* ---- What becomes of jobs ---- */
 
-static void a_run_brings_back_what_the_callback_said(void **unused)
+static void a_job_is_called_by_a_worker_and_given_back(void **unused)
 {
     (void)unused;
-    jobs[0].returns = HEALTH_WARN;
-    jobs[0].says = "tight";
-    job_let(&jobs[0]);
     run(0, 100);
-    assert_int_equal(checks[0]->job, HEALTH__JOB_QUEUED);
+    assert_int_equal(calls[0].job.state, HEALTH__JOB_QUEUED);
+    assert_int_equal(calls[0].job.queued_at, 100);
+    assert_int_equal(atomic_load(&calls[0].job.tid), 0);
     (void)health__pool_tend(&pool, 100);
+    count_wait(&jobs[0].begun, 1);
+    assert_int_equal(calls[0].job.state, HEALTH__JOB_BEGUN);
+    assert_true(atomic_load(&calls[0].job.tid) > 0);
+    job_let(&jobs[0]);
     wait_collected(0);
-    assert_int_equal(checks[0]->job, HEALTH__JOB_ENDED);
-    assert_int_equal(checks[0]->outcome, HEALTH_WARN);
-    assert_string_equal(checks[0]->outcome_words->reason, "tight");
-    assert_true(checks[0]->outcome_us >= 0);
-    assert_true(atomic_load(&checks[0]->tid) > 0);
+    assert_int_equal(calls[0].job.state, HEALTH__JOB_ENDED);
+    assert_int_equal(jobs[0].ended, 1);
+    assert_true(calls[0].was_ours);
 }
 
-static int64_t deadline_seen;
-static bool was_ours;
-
-static enum health_status see_deadline(struct health_result *result, void *arg)
+static void it_is_told_how_many_are_given_back(void **unused)
 {
-    (void)arg;
-    deadline_seen = result->deadline_ms;
-    was_ours = health__thread_is_ours();
-    return HEALTH_PASS;
-}
+    bool begun_late = true;
 
-static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unused)
-{
     (void)unused;
-    checks[0]->fn = see_deadline;
-    run(0, 12345);
-    (void)health__pool_tend(&pool, 13000);
-    wait_collected(0);
-    assert_int_equal(deadline_seen, 13345);
-    assert_true(was_ours);
-    assert_null(checks[0]->outcome_words);
+    job_let(&jobs[0]);
+    job_let(&jobs[1]);
+    run(0, 0);
+    run(1, 0);
+    assert_int_equal(health__pool_collect(&pool, &done, &begun_late), 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&jobs[1].ended, 1);
+    wait_resting(1);
+    assert_int_equal(health__pool_collect(&pool, &done, &begun_late), 2);
+    assert_false(begun_late);
+    assert_ptr_equal(done.next, &calls[0].job.link);
+    assert_ptr_equal(done.prev, &calls[1].job.link);
+    assert_int_equal(health__pool_collect(&pool, &done, &begun_late), 0);
 }
 
 static void what_is_queued_is_begun_in_order(void **unused)
@@ -360,28 +376,16 @@ static void what_is_queued_is_begun_in_order(void **unused)
     size_t i;
 
     (void)unused;
-    for (i = 0; i < CHECKS; i++)
+    for (i = 0; i < CALLS; i++)
         run(i, 0);
     (void)health__pool_tend(&pool, 0);
-    for (i = 0; i < CHECKS; i++) {
+    for (i = 0; i < CALLS; i++) {
         count_wait(&jobs[i].begun, 1);
-        if (i + 1 < CHECKS)
+        if (i + 1 < CALLS)
             assert_int_equal(count_of(&jobs[i + 1].begun), 0);
         job_let(&jobs[i]);
     }
-    wait_collected(CHECKS - 1);
-}
-
-static void a_release_is_done_by_a_worker(void **unused)
-{
-    (void)unused;
-    health__pool_release(&pool, checks[0], 100);
-    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASE);
-    (void)health__pool_tend(&pool, 100);
-    wait_collected(0);
-    assert_int_equal(checks[0]->job, HEALTH__JOB_RELEASED);
-    assert_int_equal(jobs[0].released, 1);
-    assert_int_equal(jobs[0].begun, 0);
+    wait_collected(CALLS - 1);
 }
 
 /* One notice is enough for all that is there. */
@@ -395,7 +399,7 @@ static void the_loop_is_told_when_there_is_something_again(void **unused)
     job_let(&jobs[2]);
     wait_resting(1);
     assert_int_equal(count_of(&notified), 1);
-    assert_false(health__pool_collect(&pool, &done));
+    assert_false(collect());
     assert_false(health__list_empty(&done));
     assert_true(health__list_empty(&pool.done));
     run(3, 0);
@@ -407,15 +411,15 @@ static void a_run_that_is_begun_late_is_told(void **unused)
 {
     (void)unused;
     run(0, 0);
-    health__pool_overdue(&pool, checks[0]);
+    health__pool_overdue(&pool, &calls[0].job);
     assert_int_equal(pool.overdue, 0);
-    assert_false(health__pool_collect(&pool, &done));
+    assert_false(collect());
     (void)health__pool_tend(&pool, 2000);
     count_wait(&notified, 1);
     count_wait(&jobs[0].begun, 1);
     assert_int_equal(pool.overdue, 1);
-    assert_true(health__pool_collect(&pool, &done));
-    assert_false(health__pool_collect(&pool, &done));
+    assert_true(collect());
+    assert_false(collect());
     job_let(&jobs[0]);
     wait_collected(0);
     assert_int_equal(pool.overdue, 0);
@@ -434,9 +438,9 @@ static void what_has_ended_cannot_be_overdue(void **unused)
     (void)health__pool_tend(&pool, 0);
     count_wait(&notified, 1);
     wait_resting(1);
-    health__pool_overdue(&pool, checks[0]);
+    health__pool_overdue(&pool, &calls[0].job);
     assert_int_equal(pool.overdue, 0);
-    assert_false(checks[0]->overdue);
+    assert_false(calls[0].job.overdue);
 }
 
 int main(void)
@@ -452,10 +456,9 @@ int main(void)
         TEST(one_idle_worker_stays_and_is_enough),
         TEST(while_one_is_idle_no_other_is_started),
         TEST(a_thread_that_cannot_be_started_is_tried_again),
-        TEST(a_run_brings_back_what_the_callback_said),
-        TEST(a_callback_has_until_the_timeout_from_when_it_was_queued),
+        TEST(a_job_is_called_by_a_worker_and_given_back),
+        TEST(it_is_told_how_many_are_given_back),
         TEST(what_is_queued_is_begun_in_order),
-        TEST(a_release_is_done_by_a_worker),
         TEST(the_loop_is_told_when_there_is_something_again),
         TEST(a_run_that_is_begun_late_is_told),
         TEST(what_has_ended_cannot_be_overdue),

@@ -52,9 +52,9 @@ static void a_run_is_queued_with_its_timeout(void **unused)
     hand_at(&h, T + 7);
     health__runs_queue(e, b);
     assert_true(is_running(a) && is_running(b));
-    assert_int_equal(a->job, HEALTH__JOB_QUEUED);
-    assert_int_equal(a->queued_at, T);
-    assert_int_equal(b->queued_at, T + 7);
+    assert_int_equal(a->job.state, HEALTH__JOB_QUEUED);
+    assert_int_equal(a->job.queued_at, T);
+    assert_int_equal(b->job.queued_at, T + 7);
     assert_int_equal(timer_of(a), T + 300);
     assert_int_equal(timer_of(b), T + 1007);
     assert_int_equal(e->jobs, 2);
@@ -62,7 +62,39 @@ static void a_run_is_queued_with_its_timeout(void **unused)
     /* In the order in which they were queued. */
     assert_ptr_equal(e->runs.next, &a->run);
     assert_ptr_equal(e->runs.prev, &b->run);
-    assert_ptr_equal(e->pool.queue.next, &a->job_link);
+    assert_ptr_equal(e->pool.queue.next, &a->job.link);
+}
+
+static int64_t deadline_seen;
+
+static enum health_status see_deadline(struct health_result *result, void *arg)
+{
+    deadline_seen = result->deadline_ms;
+    fake_clock_set(T + 120);
+    ++*(int *)arg;
+    return health_explain(result, HEALTH_WARN, "tight");
+}
+
+static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 300);
+    int calls = 0;
+
+    (void)unused;
+    c->fn = see_deadline;
+    c->arg = &calls;
+    health__runs_queue(e, c);
+    hand_at(&h, T + 100);
+    hand_call(&h, c);
+    assert_int_equal(calls, 1);
+    assert_int_equal(deadline_seen, T + 300);
+    /* What it said is brought back. */
+    assert_int_equal(c->outcome, HEALTH_WARN);
+    assert_int_equal(c->outcome_us, 20000);
+    assert_string_equal(c->outcome_words->reason, "tight");
+    hand_turn(&h, T + 121);
+    assert_int_equal(c->state.status, HEALTH_WARN);
+    assert_string_equal(c->words->reason, "tight");
 }
 
 static void a_result_is_judged_and_kept(void **unused)
@@ -80,7 +112,7 @@ static void a_result_is_judged_and_kept(void **unused)
     assert_string_equal(c->words->reason, "down");
     assert_int_equal(c->duration_us, 1500);
     assert_null(c->outcome_words);
-    assert_int_equal(c->job, HEALTH__JOB_ENDED);
+    assert_int_equal(c->job.state, HEALTH__JOB_ENDED);
     assert_false(is_running(c));
     assert_false(health__list_linked(&c->run));
     assert_int_equal(timer_of(c), HEALTH__NEVER);
@@ -102,7 +134,7 @@ static void an_overdue_run_fails_until_it_returns(void **unused)
     hand_begin(&h, c);
     hand_turn(&h, T + 299);
     assert_int_equal(c->state.status, HEALTH_PASS);
-    assert_false(c->overdue);
+    assert_false(c->job.overdue);
     assert_true(health__list_linked(&c->run));
 
     hand_turn(&h, T + 300);
@@ -111,7 +143,7 @@ static void an_overdue_run_fails_until_it_returns(void **unused)
     assert_int_equal(c->state.since, T + 300);
     assert_true(is_running(c));
     /* It is no run to wait for, nor one that keeps others from a worker. */
-    assert_true(c->overdue);
+    assert_true(c->job.overdue);
     assert_int_equal(e->pool.overdue, 1);
     assert_false(health__list_linked(&c->run));
     assert_int_equal(timer_of(c), HEALTH__NEVER);
@@ -132,10 +164,10 @@ static void what_was_overdue_before_it_began_is_known_to_be(void **unused)
     (void)unused;
     health__runs_queue(e, c);
     hand_turn(&h, T + 300);
-    assert_true(c->overdue);
+    assert_true(c->job.overdue);
     assert_int_equal(e->pool.overdue, 0);
     assert_int_equal(c->state.cause, HEALTH__OVERDUE);
-    assert_int_equal(atomic_load(&c->tid), 0);
+    assert_int_equal(atomic_load(&c->job.tid), 0);
     hand_begin(&h, c);
     hand_return(&h, c, HEALTH_PASS, NULL);
     hand_turn(&h, T + 301);
@@ -143,8 +175,8 @@ static void what_was_overdue_before_it_began_is_known_to_be(void **unused)
 
     /* The next run begins anew. */
     health__runs_queue(e, c);
-    assert_false(c->overdue);
-    assert_int_equal(atomic_load(&c->tid), 0);
+    assert_false(c->job.overdue);
+    assert_int_equal(atomic_load(&c->job.tid), 0);
     assert_int_equal(timer_of(c), T + 601);
 }
 
@@ -275,13 +307,13 @@ static void a_thaw_puts_timeouts_off(void **unused)
     health__runs_thaw(e, T + 100);
     hand_turn(&h, T + 9000);
     assert_int_equal(c->state.status, HEALTH_PASS);
-    assert_false(c->overdue);
+    assert_false(c->job.overdue);
     assert_true(health__list_linked(&c->run));
     /* Its timer was due, and is set again. */
     assert_int_equal(timer_of(c), T + 9300);
     hand_turn(&h, T + 9300);
     assert_int_equal(c->state.cause, HEALTH__OVERDUE);
-    assert_true(c->overdue);
+    assert_true(c->job.overdue);
 }
 
 static void what_was_overdue_when_it_froze_stays_so(void **unused)
@@ -359,7 +391,7 @@ static void forgetting_leaves_no_run_in_progress(void **unused)
     health__pool_forget(&e->pool);
     health__runs_forget(e);
     assert_false(is_running(queued) || is_running(begun) || is_running(idle));
-    assert_int_equal(begun->job, HEALTH__JOB_NONE);
+    assert_int_equal(begun->job.state, HEALTH__JOB_NONE);
     assert_int_equal(timer_of(queued), HEALTH__NEVER);
     assert_int_equal(timer_of(idle), HEALTH__NEVER);
     assert_int_equal(health__timers_next(&e->timers), HEALTH__NEVER);
@@ -383,6 +415,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hand, close_hand)
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_queued_with_its_timeout),
+        TEST(a_callback_has_until_the_timeout_from_when_it_was_queued),
         TEST(a_result_is_judged_and_kept),
         TEST(an_overdue_run_fails_until_it_returns),
         TEST(what_was_overdue_before_it_began_is_known_to_be),

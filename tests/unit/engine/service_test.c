@@ -217,7 +217,7 @@ static void what_is_removed_is_known_no_more(void **unused)
     c = hand_find(&h, "a");
     assert_accepted(health__engine_remove(e, "a"));
     assert_null(hand_find(&h, "a"));
-    assert_true(c->removed);
+    assert_true(c->job.removed);
     assert_int_equal(c->mail_flags, HEALTH__MAIL_REMOVED);
     assert_int_equal(released, 0);
     assert_true(was_woken());
@@ -276,7 +276,7 @@ static void a_run_that_is_overdue_is_not_waited_for(void **unused)
     hand_at(&h, T + 5000);
     assert_refused(health__engine_remove(e, "a"), HEALTH_EBUSY, EBUSY, "'a'");
     assert_null(hand_find(&h, "a"));
-    assert_null(c->watch);
+    assert_null(c->job.watch);
 }
 
 /* ---- Reporting ---- */

@@ -4,7 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: shutdown calloc */
+/* wrap: shutdown calloc health__fd_is_ours */
 #include "http/connection.h"
 
 #include <arpa/inet.h>
@@ -18,10 +18,12 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "http/http.h"
 
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 int __wrap_shutdown(int fd, int how);
+bool __wrap_health__fd_is_ours(const struct health__fd *f);
 
 #define T          10000
 #define LIMIT      8
@@ -30,6 +32,7 @@ int __wrap_shutdown(int fd, int how);
 #define SENDING_MS 10000
 
 static bool no_memory;
+static int lost = -1;  /* the descriptor that the host has closed */
 static int shut[4096]; /* descriptors that were shut down, in order */
 static size_t shut_count;
 
@@ -46,13 +49,22 @@ int __wrap_shutdown(int fd, int how)
     return 0;
 }
 
+bool __wrap_health__fd_is_ours(const struct health__fd *f)
+{
+    return f->fd != lost;
+}
+
 static struct health__connections table;
+static struct health__engine engine;
+static struct health__http http = {.engine = &engine};
 
 static int open_table(void **unused)
 {
     (void)unused;
     shut_count = 0;
-    return health__connections_init(&table, NULL, LIMIT);
+    lost = -1;
+    engine.lost = false;
+    return health__connections_init(&table, &http, LIMIT);
 }
 
 static int close_table(void **unused)
@@ -102,7 +114,7 @@ static void one_that_comes_begins_to_read(void **unused)
 
     (void)unused;
     assert_int_equal(c->phase, HEALTH__READING);
-    assert_int_equal(c->fd, 7);
+    assert_int_equal(c->fd.fd, 7);
     assert_int_equal(c->since, T);
     assert_true(c->local);
     assert_false(c->makes_way);
@@ -131,6 +143,25 @@ static void one_that_goes_leaves_its_place(void **unused)
     assert_ptr_equal(first, second);
     assert_int_equal(second->since, T + 1);
     assert_false(second->makes_way);
+}
+
+/* Its number may be the host's by now: MHD would wait for an end that never comes. */
+static void where_the_host_has_closed_one_all_is_lost(void **unused)
+{
+    struct health__connection *first = add_from("10.0.0.1", 7, T),
+                              *second = add_from("10.0.0.1", 8, T);
+    static const int shut_down[] = {7};
+
+    (void)unused;
+    health__connection_shut(&table, first);
+    were_shut(1, shut_down);
+    assert_false(engine.lost);
+    lost = 8;
+    health__connection_shut(&table, second);
+    were_shut(0, NULL);
+    assert_true(engine.lost);
+    assert_int_equal(second->phase, HEALTH__LEAVING);
+    assert_int_equal(table.leaving, 2);
 }
 
 static void each_phase_has_its_limit(void **unused)
@@ -432,6 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_that_comes_begins_to_read),
         TEST(one_that_goes_leaves_its_place),
+        TEST(where_the_host_has_closed_one_all_is_lost),
         TEST(each_phase_has_its_limit),
         TEST(a_phase_begins_when_it_is_entered),
         TEST(they_expire_in_the_order_in_which_they_entered),

@@ -52,8 +52,9 @@ struct MHD_Response *__wrap_MHD_create_response_from_buffer(
     return no_responses ? NULL : __real_MHD_create_response_from_buffer(size, buffer, mode);
 }
 
-#define T     10000
-#define LIMIT 4
+#define T          10000
+#define LIMIT      4
+#define PATIENCE_S 40 /* whatever waits longer, waits in vain, and ends the test */
 
 static struct hand h;
 static struct health__answers answers;
@@ -84,6 +85,7 @@ static int open_http(void **state)
     dropped = 0;
     if (refused_count(state) != 0)
         return -1;
+    (void)alarm(PATIENCE_S);
     hand_open(&h, T);
     memset(&http, 0, sizeof(http));
     answers = (struct health__answers){.engine = &h.engine, .gates = &h.gates, .maker = &maker};
@@ -93,6 +95,7 @@ static int open_http(void **state)
 
 static int close_http(void **state)
 {
+    (void)alarm(0);
     health__poller_close(&poller);
     hand_close(&h);
     return refused_recount(state);
@@ -166,8 +169,9 @@ static void without_an_address_there_is_no_daemon(void **unused)
     assert_null(http.daemon);
     assert_int_equal(atomic_load(&http.port), 0);
     assert_int_equal(http.server.run(&http.server, T), HEALTH__NEVER);
-    assert_true(http.server.drain(&http.server));
-    http.server.forget(&http.server);
+    http.server.drain(&http.server);
+    assert_true(http.server.drained(&http.server));
+    http.server.forget(&http.server, false);
     http.server.stop(&http.server);
 }
 
@@ -239,7 +243,7 @@ static void a_child_only_closes(void **unused)
     (void)health__connection_add(&http.connections, ends[0], &address, sizeof(address), T);
     answers.kept[HEALTH__AT_READY][1][0].reply = (struct health__reply *)(void *)&h;
 
-    http.server.forget(&http.server);
+    http.server.forget(&http.server, false);
     assert_true(mhd.started);
     assert_int_equal(dropped, 0);
     assert_null(answers.kept[HEALTH__AT_READY][1][0].reply);

@@ -16,7 +16,7 @@ static void whoever_connects_is_handed_to_mhd(void **unused)
 {
     (void)unused;
     accept_clients(1, T);
-    assert_int_equal(connection(0)->fd, mhd.connections[0].fd);
+    assert_int_equal(connection(0)->fd.fd, mhd.connections[0].fd);
     assert_int_equal(connection(0)->phase, HEALTH__READING);
     assert_int_equal(connection(0)->since, T);
     assert_true(connection(0)->local);
@@ -38,8 +38,8 @@ static void whoever_mhd_begins_with_later_is_known_then(void **unused)
     accept_clients(2, T + 1);
     assert_int_equal(http.arriving, 0);
     assert_int_equal(http.connections.count, 3);
-    assert_int_equal(connection(0)->fd, mhd.connections[0].fd);
-    assert_int_equal(connection(2)->fd, mhd.connections[2].fd);
+    assert_int_equal(connection(0)->fd.fd, mhd.connections[0].fd);
+    assert_int_equal(connection(2)->fd.fd, mhd.connections[2].fd);
     assert_true(connection(0)->known && connection(1)->known && connection(2)->known);
     mhd_close(&mhd.connections[1]);
     assert_int_equal(http.connections.count, 2);
@@ -116,8 +116,7 @@ static void at_the_limit_the_oldest_makes_room(void **unused)
     (void)unused;
     accept_clients(LIMIT, T);
     connect_one();
-    wait_ready();
-    (void)run(T + HEALTH__FAIR_MS);
+    (void)run_twice(T + HEALTH__FAIR_MS);
     /* It came, and the first was closed in the same turn. */
     assert_int_equal(mhd.count, LIMIT + 1);
     assert_int_equal(mhd.connections[0].fd, -1);
@@ -132,13 +131,12 @@ static void but_not_one_that_has_only_just_come(void **unused)
     (void)unused;
     accept_clients(LIMIT, T);
     connect_one();
-    wait_ready();
     /* It is looked for again when the first of them is no longer young. */
     next = run(T + HEALTH__FAIR_MS - 1);
     assert_int_equal(mhd.count, LIMIT);
     assert_int_equal(next, T + HEALTH__FAIR_MS);
     assert_int_equal(http.listeners.paused_to, next);
-    (void)run(next);
+    (void)run_twice(next);
     assert_int_equal(mhd.count, LIMIT + 1);
     assert_int_equal(mhd.connections[0].fd, -1);
 }
@@ -170,8 +168,7 @@ static void one_that_waits_is_answered_first(void **unused)
     mhd.connections[0].suspended = true;
     health__connection_enter(&http.connections, c, HEALTH__WAITING, T);
     connect_one();
-    wait_ready();
-    (void)run(T + 100);
+    (void)run_twice(T + 100);
     assert_int_equal(mhd.resumes, 1);
     assert_true(c->makes_way);
     assert_int_equal(c->phase, HEALTH__SENDING);
@@ -193,8 +190,7 @@ static void there_are_never_more_than_there_is_room_for(void **unused)
             health__connection_add(&http.connections, -1, &address, sizeof(address), T));
     }
     connect_one();
-    wait_ready();
-    (void)run(T + 100);
+    (void)run_twice(T + 100);
     assert_int_equal(mhd.count, LIMIT);
     assert_int_equal(http.connections.count, ROOM);
     while (http.connections.count > LIMIT)
@@ -217,9 +213,9 @@ static void without_descriptors_someone_makes_room_as_well(void **unused)
     assert_int_equal(connection(0)->phase, HEALTH__LEAVING);
     /* Young ones do not. */
     health__connection_enter(&http.connections, connection(1), HEALTH__READING, T + 101);
-    assert_int_equal(run(T + 101), T + 101 + HEALTH__FAIR_MS);
+    assert_int_equal(run_twice(T + 101), T + 101 + HEALTH__FAIR_MS);
     no_descriptors = false;
-    (void)run(T + 101 + HEALTH__FAIR_MS);
+    (void)run_twice(T + 101 + HEALTH__FAIR_MS);
     assert_int_equal(mhd.count, 3);
 }
 
@@ -232,7 +228,7 @@ static void where_nobody_is_it_tries_again_later(void **unused)
     assert_int_equal(run(T), T + 100);
     assert_int_equal(run(T + 99), T + 100);
     no_descriptors = false;
-    (void)run(T + 100);
+    (void)run_twice(T + 100);
     assert_int_equal(mhd.count, 1);
 }
 
@@ -249,7 +245,7 @@ static void mhd_is_run_when_it_has_something_to_do(void **unused)
     /* Something is ready. */
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     assert_int_equal(epoll_ctl(mhd.epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
-    health__poller_dispatch(&poller, health__poller_wait(&poller, 0, 0));
+    poll_until(&poller, 0, 0);
     assert_true(http.due);
     assert_int_equal(run(T), HEALTH__NEVER);
     assert_int_equal(mhd.runs, 1);

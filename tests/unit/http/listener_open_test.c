@@ -22,6 +22,7 @@
 #include <health/health.h>
 
 #include "base/clock.h"
+#include "polling.h"
 #include "refused.h"
 
 int __real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
@@ -96,7 +97,7 @@ static void wait_ready(void)
     int64_t deadline = health__now_ms() + 10000;
 
     while (!health__listeners_ready(&listeners) && health__now_ms() < deadline)
-        health__poller_dispatch(&poller, health__poller_wait(&poller, deadline, health__now_ms()));
+        poll_until(&poller, deadline, health__now_ms());
     assert_true(health__listeners_ready(&listeners));
 }
 

@@ -203,7 +203,7 @@ static void reasons_are_for_who_is_on_the_same_host(void **unused)
     assert_false(is_told(served.connection, HEALTH_DETAILS_LOCAL, "Via"));
     assert_true(is_told(served.connection, HEALTH_DETAILS_LOCAL, "Host"));
     (void)close(client);
-    (void)close(remote->fd);
+    (void)close(remote->fd.fd);
 }
 
 /* ---- Queries ---- */

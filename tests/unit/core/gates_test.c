@@ -3,7 +3,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-#include "engine/gates.h"
+#include "core/gates.h"
 
 #include <pthread.h>
 #include <setjmp.h>

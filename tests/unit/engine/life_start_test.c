@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "fake_observer.h"
 #include "fake_server.h"
 #include "jobs.h"
 #include "refused.h"
@@ -70,14 +71,16 @@ static struct health__engine engine;
 static struct health__engine *const e = &engine;
 static struct health__gates gates;
 static struct fake_server server;
+static struct fake_observer observer;
 static int gone;
 
 static int init(void)
 {
     memset(e, 0, sizeof(*e));
     fake_server_init(&server);
+    fake_observer_init(&observer);
     gone = 0;
-    return health__engine_init(e, &gates, &server.server, 800, 4);
+    return health__engine_init(e, &gates, &server.server, &observer.observer, 800, 4);
 }
 
 static void be_gone(void *arg)

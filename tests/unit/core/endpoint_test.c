@@ -4,7 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-#include "answer/endpoint.h"
+#include "core/endpoint.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "engine/gates.h"
+#include "core/gates.h"
 
 /*
  * By the bits as they are set: a letter for each of the 16 states, of which the bits are, from the

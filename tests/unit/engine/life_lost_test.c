@@ -1,0 +1,180 @@
+/*
+ * An engine whose descriptors the host has closed, and whose numbers it has again: they are the
+ * host's, and the engine is stopped, started and freed all the same.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "engine/life.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine_alive.h"
+
+/* A loop that sleeps for ever stays, and so does the memory of its engine: no counts at the end. */
+static int open_lost(void **state)
+{
+    (void)state;
+    memset(e, 0, sizeof(*e));
+    memset(&gates, 0, sizeof(gates));
+    fake_server_init(&server);
+    fake_observer_init(&observer);
+    gone = 0;
+    freed = false;
+    a = b = c = (struct job){.let = false};
+    return health__engine_init(e, &gates, &server.server, &observer.observer, 800, workers);
+}
+
+#define OURS 3
+
+static int numbers[OURS]; /* that were ours */
+static int hosts[OURS];   /* what the host has at them, by other numbers */
+
+/* As closefrom() does: whoever uses them is not asked. */
+static void close_number(int fd)
+{
+    assert_int_equal(syscall(SYS_close, fd), 0);
+}
+
+/* The host closes what is not its own, and opens something, which gets our numbers. */
+static void lose(void)
+{
+    size_t i;
+
+    numbers[0] = e->poller.fd;
+    numbers[1] = e->wake_send.fd;
+    numbers[2] = e->wake_receive.fd;
+    for (i = 0; i < OURS; i++)
+        close_number(numbers[i]);
+    for (i = 0; i < OURS; i++) {
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        assert_int_equal(dup2(fd, numbers[i]), numbers[i]);
+        hosts[i] = fd;
+    }
+}
+
+/* What the host has is still the host's: nothing was closed, nor sent to. */
+static void is_the_hosts(void)
+{
+    size_t i;
+
+    for (i = 0; i < OURS; i++) {
+        char byte;
+
+        assert_true(fcntl(numbers[i], F_GETFD) >= 0);
+        assert_int_equal(recv(numbers[i], &byte, 1, MSG_DONTWAIT), -1);
+        assert_int_equal(errno, EAGAIN);
+        if (hosts[i] != numbers[i])
+            (void)close(hosts[i]);
+        (void)close(numbers[i]);
+    }
+}
+
+/* It goes on with descriptors of its own. */
+static void starts_again(void)
+{
+    int forgets = server.forgets, stops = server.stops, runs = count_of(&server.runs);
+
+    start();
+    count_wait(&server.runs, runs + 1);
+    assert_accepted(health__engine_stop(e, 20000));
+    assert_int_equal(server.forgets, forgets);
+    assert_int_equal(server.stops, stops + 1);
+}
+
+static bool has_turned(void *arg)
+{
+    (void)arg;
+    return count_of(&server.runs) >= 1;
+}
+
+static void a_loop_that_sleeps_is_left_behind(void **unused)
+{
+    (void)unused;
+    start();
+    wait_until(has_turned, NULL);
+    lose();
+    assert_accepted(health__engine_stop(e, 20000));
+    assert_false(health__engine_is_started(e));
+    assert_int_equal(server.losses, 1);
+    assert_int_equal(server.forgets, 1);
+    assert_int_equal(server.stops, 0);
+    assert_int_equal(observer.ends, 1);
+    assert_true(e->leaked);
+    assert_int_equal(e->poller.fd, -1);
+    is_the_hosts();
+    starts_again();
+    /* Its memory is not given back: the loop that was left would wake in it. */
+    free_engine();
+    assert_int_equal(gone, 0);
+}
+
+static bool has_ended(void *arg)
+{
+    bool has;
+
+    (void)arg;
+    (void)pthread_mutex_lock(&e->mutex);
+    has = e->loop_ended;
+    (void)pthread_mutex_unlock(&e->mutex);
+    return has;
+}
+
+static void a_loop_that_wakes_ends_by_itself(void **unused)
+{
+    (void)unused;
+    job_let(&a);
+    add("a", &a, 1, 0);
+    start();
+    count_wait(&a.ended, 1);
+    /* While it is awake, nobody but itself touches them. */
+    (void)pthread_mutex_lock(&e->turn);
+    lose();
+    (void)pthread_mutex_unlock(&e->turn);
+    wait_until(has_ended, NULL);
+    assert_int_equal(server.losses, 1);
+    assert_int_equal(server.stops, 0);
+    assert_accepted(health__engine_stop(e, 20000));
+    assert_false(e->leaked);
+    assert_int_equal(server.stops, 0);
+    is_the_hosts();
+    starts_again();
+    free_engine();
+    assert_int_equal(count_of(&gone), 1);
+    assert_int_equal(a.released, 1);
+}
+
+static void a_callback_that_runs_is_waited_for_all_the_same(void **unused)
+{
+    (void)unused;
+    add("a", &a, 60000, 0);
+    start();
+    count_wait(&a.begun, 1);
+    lose();
+    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "'a'");
+    job_let(&a);
+    assert_accepted(health__engine_stop(e, 20000));
+    assert_int_equal(server.losses, 1);
+    assert_int_equal(server.stops, 0);
+    is_the_hosts();
+    starts_again();
+    free_engine();
+    assert_int_equal(count_of(&a.released), 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, open_lost)
+    const struct CMUnitTest tests[] = {
+        TEST(a_loop_that_sleeps_is_left_behind),
+        TEST(a_loop_that_wakes_ends_by_itself),
+        TEST(a_callback_that_runs_is_waited_for_all_the_same),
+    };
+
+    jobs_first_thread();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
