@@ -268,7 +268,8 @@ static int64_t run(struct health__server *server, int64_t now)
     next = health__connections_expire(&http->connections, now);
     if (http->listeners.paused_to != HEALTH__NOT_YET && http->listeners.paused_to < next)
         next = http->listeners.paused_to;
-    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES)
+    if (MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES &&
+        now + (int64_t)timeout_ms < http->due_at)
         http->due_at = now + (int64_t)timeout_ms;
     if (http->due_at < next)
         next = http->due_at;

@@ -73,7 +73,7 @@ static inline struct health__answer answers_ask(
 
     if (health__answer_question(a, request, &r.waiter.question) &&
         health__engine_ask(&h->engine, &r.waiter))
-        health__engine_leave(&h->engine, &r.waiter);
+        health__engine_leave(&r.waiter);
     return health__answer(a, request);
 }
 

@@ -304,7 +304,7 @@ static void a_thaw_puts_timeouts_off(void **unused)
     health__runs_queue(e, c);
     hand_begin(&h, c);
     hand_at(&h, T + 9000);
-    health__runs_thaw(e, T + 100);
+    health__changes_thaw(e, T + 100);
     hand_turn(&h, T + 9000);
     assert_int_equal(c->state.status, HEALTH_PASS);
     assert_false(c->job.overdue);
@@ -323,7 +323,7 @@ static void what_was_overdue_when_it_froze_stays_so(void **unused)
     (void)unused;
     health__runs_queue(e, c);
     hand_at(&h, T + 9000);
-    health__runs_thaw(e, T + 301);
+    health__changes_thaw(e, T + 301);
     assert_int_equal(c->state.cause, HEALTH__OVERDUE);
     assert_int_equal(c->state.since, T + 300);
 }
@@ -338,7 +338,7 @@ static void after_a_thaw_results_are_young(void **unused)
     hand_report(&h, "p", HEALTH_PASS, NULL);
     hand_turn(&h, T);
     hand_at(&h, T + 60000);
-    health__runs_thaw(e, T + 100);
+    health__changes_thaw(e, T + 100);
     assert_int_equal(periodic->state.status, HEALTH_PASS);
     assert_int_equal(health__engine_settle(e, pushed), T + 60501);
     assert_int_equal(pushed->state.status, HEALTH_PASS);

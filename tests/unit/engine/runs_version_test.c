@@ -116,7 +116,7 @@ static void asking_and_waiting_change_nothing(void **unused)
     hand_at(&h, T + 101);
     assert_true(hand_ask(&h, &r, HEALTH_READY, NULL));
     changed(0, 0);
-    health__engine_leave(e, &r.waiter);
+    health__engine_leave(&r.waiter);
     hand_turn(&h, T + 900);
     changed(0, 0);
     (void)health__engine_settle(e, c);
@@ -228,7 +228,7 @@ static void a_thaw_changes_every_check(void **unused)
     hand_run(&h, hand_find(&h, "ready"), HEALTH_FAIL, NULL);
     changed(LIVE | READY, LIVE | READY);
     hand_at(&h, T + 9000);
-    health__runs_thaw(e, T);
+    health__changes_thaw(e, T);
     changed(LIVE | READY, READY);
 }
 

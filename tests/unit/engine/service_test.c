@@ -13,6 +13,7 @@
 
 #include "by_hand.h"
 #include "core/policy.h"
+#include "core/read.h"
 #include "memory.h"
 #include "refused.h"
 

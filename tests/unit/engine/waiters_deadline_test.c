@@ -110,10 +110,10 @@ static void who_leaves_is_not_told(void **unused)
     (void)unused;
     for (i = 0; i < 3; i++)
         assert_true(hand_ask(&h, &r[i], HEALTH_READY, NULL));
-    health__engine_leave(e, &r[1].waiter);
-    health__engine_leave(e, &r[1].waiter);
+    health__engine_leave(&r[1].waiter);
+    health__engine_leave(&r[1].waiter);
     let_return(a, HEALTH_PASS);
-    health__engine_leave(e, &r[0].waiter);
+    health__engine_leave(&r[0].waiter);
     let_return(b, HEALTH_PASS);
     hand_turn(&h, T + 5000);
     assert_int_equal(r[0].ready, 0);

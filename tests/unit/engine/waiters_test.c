@@ -114,7 +114,7 @@ static void a_result_is_good_for_its_age(void **unused)
     hand_at(&h, T + 101);
     assert_true(hand_ask(&h, &r, HEALTH_ALL, NULL));
     assert_int_equal(c->seq, 2);
-    health__engine_leave(e, &r.waiter);
+    health__engine_leave(&r.waiter);
 }
 
 /* Of several, each has its age, and the oldest does not keep the youngest fresh. */
@@ -140,7 +140,7 @@ static void each_result_has_its_own_age(void **unused)
     hand_at(&h, T + 1001);
     assert_true(hand_ask(&h, &r, HEALTH_READY, NULL));
     assert_true(is_running(a) && is_running(b));
-    health__engine_leave(e, &r.waiter);
+    health__engine_leave(&r.waiter);
 }
 
 /* Until when no check has to be run is known by probe, and they are not gone through before. */
@@ -182,7 +182,7 @@ static void an_added_check_is_run_by_the_next_request(void **unused)
     assert_true(hand_ask(&h, &r, HEALTH_READY, NULL));
     assert_true(is_running(b));
     assert_false(is_running(a));
-    health__engine_leave(e, &r.waiter);
+    health__engine_leave(&r.waiter);
 }
 
 static void all_wait_for_the_same_run(void **unused)
@@ -339,7 +339,7 @@ static void the_one_asked_for_is_run_whatever_its_probes(void **unused)
     is_answered(&r);
     assert_true(hand_ask(&h, &r, HEALTH_READY, NULL));
     assert_true(is_running(b));
-    health__engine_leave(e, &r.waiter);
+    health__engine_leave(&r.waiter);
 }
 
 static void a_question_covers(void **unused)

@@ -22,7 +22,7 @@ static void whoever_connects_is_handed_to_mhd(void **unused)
     assert_true(connection(0)->local);
     assert_ptr_equal(connection(0)->http, &http);
     assert_int_equal(mhd.runs, 1);
-    assert_false(http.due);
+    assert_true(http.due_at > T);
     accept_clients(LIMIT - 1, T + 1);
     assert_int_equal(http.connections.count, LIMIT);
     mhd_close(&mhd.connections[1]);
@@ -232,6 +232,20 @@ static void where_nobody_is_it_tries_again_later(void **unused)
     assert_int_equal(mhd.count, 1);
 }
 
+/* accept4() says so before it looks whether anyone has come. */
+static void nobody_goes_for_nobody(void **unused)
+{
+    (void)unused;
+    accept_clients(1, T);
+    no_descriptors = true;
+    http.listeners.listeners[0].ready = true;
+    (void)run(T + 100);
+    assert_int_equal(connection(0)->phase, HEALTH__READING);
+    assert_int_equal(http.listeners.paused_to, HEALTH__NOT_YET);
+    assert_false(health__listeners_ready(&http.listeners));
+    no_descriptors = false;
+}
+
 /* ---- Turns ---- */
 
 static void mhd_is_run_when_it_has_something_to_do(void **unused)
@@ -246,21 +260,22 @@ static void mhd_is_run_when_it_has_something_to_do(void **unused)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     assert_int_equal(epoll_ctl(mhd.epoll, EPOLL_CTL_ADD, ends[0], &event), 0);
     poll_until(&poller, 0, 0);
-    assert_true(http.due);
+    assert_true(http.due_at <= T);
     assert_int_equal(run(T), HEALTH__NEVER);
     assert_int_equal(mhd.runs, 1);
     /* It wants to be run again, at once or later. */
     mhd_has_timeout = true;
     mhd_timeout_ms = 0;
     assert_int_equal(run(T), T);
-    assert_true(http.due);
+    assert_int_equal(mhd.runs, 1);
     mhd_timeout_ms = 70;
-    http.listeners.paused_to = T + 70;
-    assert_int_equal(run(T), T);
-    http.listeners.paused_to = HEALTH__NOT_YET;
+    assert_int_equal(run(T), T + 70);
     assert_int_equal(mhd.runs, 2);
+    /* Not before: it would spin. */
     mhd_has_timeout = false;
-    assert_int_equal(run(T), HEALTH__NEVER);
+    assert_int_equal(run(T + 69), T + 70);
+    assert_int_equal(mhd.runs, 2);
+    assert_int_equal(run(T + 70), HEALTH__NEVER);
     assert_int_equal(mhd.runs, 3);
     (void)close(ends[0]);
     (void)close(ends[1]);
@@ -302,6 +317,7 @@ int main(void)
         TEST(there_are_never_more_than_there_is_room_for),
         TEST(without_descriptors_someone_makes_room_as_well),
         TEST(where_nobody_is_it_tries_again_later),
+        TEST(nobody_goes_for_nobody),
         TEST(mhd_is_run_when_it_has_something_to_do),
         TEST(who_says_nothing_is_shut_down_in_time),
         TEST(the_reserve_is_kept_full),

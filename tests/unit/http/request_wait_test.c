@@ -66,7 +66,7 @@ static void end(unsigned code)
 {
     assert_false(request.suspended);
     assert_int_equal(request.resumes, 1);
-    assert_true(served.http.due);
+    assert_int_equal(served.http.due_at, HEALTH__NOT_YET);
     assert_int_equal(served.connection->phase, HEALTH__SENDING);
     assert_int_equal(served.connection->gone.fd, -1);
     served_handle(&request);
