@@ -162,15 +162,20 @@ void health__life_forget_server(struct health__engine *e, bool lost)
  * With the mutex held: the host has closed our descriptors, and the loop may sleep for ever in a
  * set that has nothing in it any more.  It is left behind; should it wake, it ends without touching
  * a thing.
+ *
+ * Returns: false if it has found that out by itself, and is about to end, or has.
  */
-static void abandon_loop(struct health__engine *e)
+static bool abandon_loop(struct health__engine *e)
 {
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_mutex_lock(&e->turn);
     (void)pthread_mutex_lock(&e->mutex);
+    if (e->lost) {
+        (void)pthread_mutex_unlock(&e->turn);
+        return false;
+    }
     e->generation++;
-    e->leaked |= !e->loop_ended;
-    e->loop_ended = true;
+    e->leaked = e->loop_ended = true;
     health__errands_refuse(e);
     (void)pthread_cond_broadcast(&e->ended);
     e->now = health__now_ms();
@@ -178,6 +183,7 @@ static void abandon_loop(struct health__engine *e)
     health__runs_answer(e, true);
     (void)pthread_mutex_unlock(&e->turn);
     (void)pthread_detach(e->thread);
+    return true;
 }
 
 /* With the mutex held: ends the loop, for which the mutex is given up meanwhile. */
@@ -185,11 +191,10 @@ static void stop_loop(struct health__engine *e, int64_t deadline)
 {
     e->stop_by = deadline;
     atomic_store_explicit(&e->stopping, true, memory_order_release);
-    if (!health__life_can_wake(e)) {
-        abandon_loop(e);
+    if (health__life_can_wake(e))
+        health__loop_wake(e);
+    else if (abandon_loop(e))
         return;
-    }
-    health__loop_wake(e);
     while (!e->loop_ended)
         (void)health__cond_wait(&e->ended, &e->mutex, HEALTH__NEVER);
     (void)pthread_mutex_unlock(&e->mutex);

@@ -66,6 +66,8 @@ static bool is_lost(struct health__engine *e, const struct health__ready *found)
 static bool wait(struct health__engine *e, unsigned generation, int64_t deadline)
 {
     int64_t awake_at = e->now, now = health__now_ms();
+    /* What `e` has may be another's before it sleeps: see abandon_loop() in life.c. */
+    struct health__poller poller = e->poller;
     struct health__ready found;
     bool stood_still;
 
@@ -76,7 +78,7 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     stood_still = now > awake_at + LATE_MS;
     (void)pthread_mutex_unlock(&e->turn);
     health__fork_yield();
-    health__poller_wait(&e->poller, deadline, now, &found);
+    health__poller_wait(&poller, deadline, now, &found);
     (void)pthread_mutex_lock(&e->turn);
     if (e->generation != generation)
         return false;
