@@ -157,6 +157,65 @@ static void an_overdue_run_fails_until_it_returns(void **unused)
     assert_false(is_running(c));
 }
 
+/* The loop is held up, and so is the worker that would say so. */
+static void what_has_returned_in_time_is_not_overdue(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "db", .timeout_ms = 100);
+
+    (void)unused;
+    health__runs_queue(e, c);
+    hand_begin(&h, c);
+    atomic_store(&c->returned_at, T + 50);
+    hand_turn(&h, T + 500);
+    assert_int_equal(health__engine_settle(e, c), HEALTH__NEVER);
+    assert_true(c->state.pending);
+    assert_false(c->job.overdue);
+    hand_return(&h, c, HEALTH_PASS, NULL);
+    hand_turn(&h, T + 600);
+    assert_int_equal(c->state.status, HEALTH_PASS);
+    assert_false(c->state.pending);
+    assert_int_equal(c->state.result_at, T + 50);
+    assert_int_equal(c->state.since, T + 50);
+}
+
+static void what_has_returned_late_is(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "db", .timeout_ms = 100);
+
+    (void)unused;
+    health__runs_queue(e, c);
+    hand_begin(&h, c);
+    atomic_store(&c->returned_at, T + 130);
+    hand_return(&h, c, HEALTH_PASS, NULL);
+    hand_turn(&h, T + 500);
+    assert_int_equal(c->state.status, HEALTH_FAIL);
+    assert_int_equal(c->state.cause, HEALTH__TOOK_LONG);
+    assert_int_equal(c->state.detail, 130);
+    assert_int_equal(c->state.since, T + 100);
+}
+
+/* Whatever the worker's clock says: never before what is known, nor in the future. */
+static void what_has_returned_is_in_order(void **unused)
+{
+    struct health__check *c = hand_add(&h, .name = "db", .timeout_ms = 100);
+
+    (void)unused;
+    health__runs_queue(e, c);
+    hand_begin(&h, c);
+    hand_turn(&h, T + 110);
+    assert_true(c->state.overdue);
+    atomic_store(&c->returned_at, T + 99);
+    hand_return(&h, c, HEALTH_PASS, NULL);
+    hand_turn(&h, T + 120);
+    assert_int_equal(c->state.result_at, T + 100);
+    health__runs_queue(e, c);
+    hand_begin(&h, c);
+    atomic_store(&c->returned_at, T + 130);
+    hand_return(&h, c, HEALTH_PASS, NULL);
+    hand_turn(&h, T + 125);
+    assert_int_equal(c->state.result_at, T + 125);
+}
+
 static void what_was_overdue_before_it_began_is_known_to_be(void **unused)
 {
     struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 300);
@@ -418,6 +477,9 @@ int main(void)
         TEST(a_callback_has_until_the_timeout_from_when_it_was_queued),
         TEST(a_result_is_judged_and_kept),
         TEST(an_overdue_run_fails_until_it_returns),
+        TEST(what_has_returned_in_time_is_not_overdue),
+        TEST(what_has_returned_late_is),
+        TEST(what_has_returned_is_in_order),
         TEST(what_was_overdue_before_it_began_is_known_to_be),
         TEST(what_has_returned_by_the_turn_is_in_time),
         TEST(a_periodic_check_is_run_at_once_and_again),
