@@ -40,6 +40,19 @@
 #define FORKS      (process_is_slow() ? 20 : 200)
 #define WORKERS    4
 
+/*
+ * In a child that is forked while threads are busy, AddressSanitizer's heap has locks that nobody
+ * lets go any more: there, such a child must not start an instance, and others are forked when our
+ * threads have come to rest.  ThreadSanitizer knows no threads that a child starts at all.
+ */
+#define MAY_START (!PROCESS_SANITIZED)
+
+static void let_rest(void)
+{
+    if (PROCESS_SANITIZED)
+        asking_pause(100);
+}
+
 /* ---- Children ---- */
 
 /* Forks a child that ends with what `run` returns. */
@@ -348,7 +361,7 @@ static atomic_int forked_inside;
 static void fork_inside(struct health_result *result, void *h)
 {
     (void)result;
-    if (in_child(is_stopped, h) != 0 || in_child(start_here, h) != 0)
+    if (in_child(is_stopped, h) != 0 || (MAY_START && in_child(start_here, h) != 0))
         atomic_fetch_add(&bad_children, 1);
     atomic_fetch_add(&forked_inside, 1);
 }
@@ -435,7 +448,8 @@ static void *start_and_stop(void *h)
 static int free_here(void *h)
 {
     PROCESS_CHECK(is_stopped(h) == 0);
-    health_free(h);
+    if (MAY_START)
+        health_free(h);
     return 0;
 }
 
@@ -452,7 +466,7 @@ static void forking_while_it_starts_and_stops_harms_nobody(void **state)
     atomic_store(&over, false);
     assert_int_equal(pthread_create(&thread, NULL, start_and_stop, h), 0);
     for (i = 0; i < FORKS; i++)
-        assert_int_equal(in_child(i % 2 ? free_here : start_here, h), 0);
+        assert_int_equal(in_child(i % 2 ? free_here : MAY_START ? start_here : is_stopped, h), 0);
     atomic_store(&over, true);
     assert_int_equal(pthread_join(thread, &odd), 0);
     assert_int_equal((intptr_t)odd, 0);
@@ -620,6 +634,7 @@ static void checks_and_gates_are_kept(void **state)
     assert_int_equal(health_report(h, "queue", HEALTH_WARN, "half full"), 0);
     health_set_ready(h, false);
     assert_int_equal(client_status(service_port(h), "/health"), 200);
+    let_rest();
     assert_int_equal(in_child(find_all_kept_twice, h), 0);
     assert_int_equal(client_status(service_port(h), "/ready"), 503);
     assert_int_equal(client_status(service_port(h), "/health/loop"), 200);
@@ -651,6 +666,7 @@ static int hand_over(struct process *self, void *arg)
     PROCESS_CHECK(add_pid(NULL) == 0);
     PROCESS_CHECK(health_serve((unsigned)port) == 0);
     PROCESS_CHECK(who_answers(port) == getpid());
+    let_rest();
     child = begin_child(take_over, &port);
     PROCESS_CHECK(who_answers(port) == getpid());
     PROCESS_CHECK(health_stop(NULL, TIMEOUT_MS) == 0);
@@ -684,6 +700,7 @@ static int become_a_daemon(struct process *self, void *arg)
     for (generation = 0; generation < 2; generation++) {
         pid_t before = getpid();
 
+        let_rest();
         PROCESS_CHECK(daemon(0, 1) == 0);
         PROCESS_CHECK(getpid() != before);
         PROCESS_CHECK(health_port(NULL) == HEALTH_ESTOPPED);
@@ -745,6 +762,7 @@ static void serve_in_workers(struct health *h)
     int64_t ports[WORKERS];
     int i;
 
+    let_rest();
     for (i = 0; i < WORKERS; i++) {
         workers[i].h = h;
         assert_int_equal(process_start(&workers[i].process, work, &workers[i]), 0);
@@ -840,6 +858,7 @@ static void what_hangs_in_the_parent_does_not_in_the_child(void **state)
 
     (void)state;
     hang(h, &job);
+    let_rest();
     assert_int_equal(in_child(free_with_a_job, &e), 0);
     assert_int_equal(in_child(run_again_with_a_job, &e), 0);
     job_let(&job);
@@ -856,6 +875,7 @@ static void one_removed_while_it_runs_is_released_once(void **state)
 
     (void)state;
     hang(h, &job);
+    let_rest();
     assert_int_equal(health_remove(h, "hung"), HEALTH_EBUSY);
     assert_int_equal(in_child(free_with_a_job, &e), 0);
     assert_int_equal(count_of(&job.released), 0);
@@ -894,6 +914,7 @@ static void a_release_that_was_begun_is_not_begun_again(void **state)
     job.let = false;
     assert_int_equal(health_remove(h, "hung"), 0);
     count_wait(&job.releasing, 1);
+    let_rest();
     assert_int_equal(in_child(free_with_a_release, &e), 0);
     job_let(&job);
     count_wait(&job.released, 1);
@@ -956,6 +977,7 @@ static void who_waits_inside_waits_in_the_parent_alone(void **state)
     assert_int_equal(health_add_check(h, &check), 0);
     assert_int_equal(pthread_create(&thread, NULL, wait_for_a_document, h), 0);
     count_wait(&job.begun, 1);
+    let_rest();
     assert_int_equal(in_child(ask_inside, &e), 0);
     job_let(&job);
     assert_int_equal(pthread_join(thread, &passed), 0);
@@ -969,20 +991,27 @@ int main(void)
         cmocka_unit_test(the_child_answers_for_nobody),
         cmocka_unit_test(forking_under_load_harms_nobody),
         cmocka_unit_test(several_threads_may_fork_at_once),
+        cmocka_unit_test(the_port_is_free_after_a_stop_whoever_holds_it),
+        cmocka_unit_test(one_removed_while_it_runs_is_released_once),
+        cmocka_unit_test(a_release_that_was_begun_is_not_begun_again),
+    };
+    const struct CMUnitTest starting[] = {
         cmocka_unit_test(a_callback_may_fork),
         cmocka_unit_test(a_child_that_returns_from_a_callback_ends),
         cmocka_unit_test(forking_while_it_starts_and_stops_harms_nobody),
         cmocka_unit_test(the_port_is_free_when_the_parent_was_killed),
-        cmocka_unit_test(the_port_is_free_after_a_stop_whoever_holds_it),
         cmocka_unit_test(checks_and_gates_are_kept),
         cmocka_unit_test(the_child_may_take_the_port_over),
         cmocka_unit_test(a_daemon_serves),
         cmocka_unit_test(workers_forked_before_serve),
         cmocka_unit_test(what_hangs_in_the_parent_does_not_in_the_child),
-        cmocka_unit_test(one_removed_while_it_runs_is_released_once),
-        cmocka_unit_test(a_release_that_was_begun_is_not_begun_again),
         cmocka_unit_test(who_waits_inside_waits_in_the_parent_alone),
     };
+    int failed = cmocka_run_group_tests_name("guest_fork", tests, NULL, NULL);
 
-    return cmocka_run_group_tests_name("guest_fork", tests, NULL, NULL);
+    if (PROCESS_THREAD_SANITIZED) {
+        print_message("NOT TESTED: ThreadSanitizer takes no threads in the child of a fork()\n");
+        return failed;
+    }
+    return failed + cmocka_run_group_tests_name("guest_fork, starting", starting, NULL, NULL);
 }

@@ -153,12 +153,15 @@ static void *take_all(void *arg)
     return NULL;
 }
 
-static void *ask_on(void *port)
+static atomic_int port;
+
+static void *ask_on(void *arg)
 {
     int odd = 0;
 
+    (void)arg;
     while (!atomic_load(&over))
-        odd += client_try_status(*(int *)port, "/health") != 200;
+        odd += client_try_status(atomic_load(&port), "/health") != 200;
     return (void *)(intptr_t)odd;
 }
 
@@ -207,7 +210,7 @@ static int stand_the_storm(struct process *self, void *arg)
     struct health_options options = HEALTH_OPTIONS_INIT;
     pthread_t taker, asker;
     struct health *h = NULL;
-    int i, port, number;
+    int i, number;
     sigset_t all;
     void *odd;
 
@@ -219,11 +222,11 @@ static int stand_the_storm(struct process *self, void *arg)
     PROCESS_CHECK(health_new(&h, &options) == 0);
     PROCESS_CHECK(add_checks(h) == 0);
     PROCESS_CHECK(health_start(h) == 0);
-    port = health_port(h);
-    (void)client_try_status(port, "/health");
+    atomic_store(&port, health_port(h));
+    (void)client_try_status(health_port(h), "/health");
     (void)sigfillset(&all);
     PROCESS_CHECK(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
-    PROCESS_CHECK(pthread_create(&asker, NULL, ask_on, &port) == 0);
+    PROCESS_CHECK(pthread_create(&asker, NULL, ask_on, NULL) == 0);
 
     /* With nobody to take it, it waits for one. */
     for (i = 0; i < 100; i++)
@@ -244,7 +247,7 @@ static int stand_the_storm(struct process *self, void *arg)
         if (i % 1000 == 500) {
             PROCESS_CHECK(health_stop(h, 20000) == 0);
             PROCESS_CHECK(health_start(h) == 0);
-            port = health_port(h);
+            atomic_store(&port, health_port(h));
         }
     }
     atomic_store(&over, true);

@@ -25,7 +25,7 @@
 #include "probing.h"
 #include "process.h"
 
-#define TIMEOUT_MS 300
+#define TIMEOUT_MS 200
 #define PATIENT_MS 10000
 #define OK         "HTTP/1.1 200 OK\r\n"
 #define LATE       ": no answer in time"

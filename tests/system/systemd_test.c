@@ -377,7 +377,7 @@ static void a_long_status_is_told_whole(void **state)
 
 /* ---- WATCHDOG=1 ---- */
 
-#define WATCHDOG_MS 400
+#define WATCHDOG_MS 200
 
 static void set_watchdog(const char *usec, const char *pid)
 {
@@ -428,7 +428,7 @@ static void the_watchdog_is_fed_while_live_passes(void **state)
     (void)state;
     open_manager(&m, true);
     (void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
-    set_watchdog("400000", pid);
+    set_watchdog("200000", pid);
     h = make();
     service_add_pushed(h, "loop", HEALTH_LIVE);
     service_add_pushed(h, "queue", HEALTH_READY);
@@ -459,7 +459,7 @@ static void a_hung_check_starves_it(void **state)
 
     (void)state;
     open_manager(&m, false);
-    set_watchdog("400000", NULL);
+    set_watchdog("200000", NULL);
     h = make();
     add(h, &p, "loop", HEALTH_LIVE, 300);
     assert_accepted(health_start(h));
@@ -484,7 +484,7 @@ static void a_missed_beat_starves_it(void **state)
 
     (void)state;
     open_manager(&m, true);
-    set_watchdog("400000", NULL);
+    set_watchdog("200000", NULL);
     h = make();
     assert_accepted(health_add_heartbeat(h, "loop", 100, 0, &beat));
     assert_accepted(health_start(h));
@@ -502,9 +502,9 @@ static void the_watchdog_of_others_is_left_alone(void **state)
     static const struct {
         const char *usec, *pid;
     } others[] = {
-        {"400000", "1"},
-        {"400000", ""},
-        {"400000", "me"},
+        {"200000", "1"},
+        {"200000", ""},
+        {"200000", "me"},
         {"0", NULL},
         {"", NULL},
         {"soon", NULL},
