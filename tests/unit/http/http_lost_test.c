@@ -41,7 +41,7 @@ static void without_its_set_mhd_is_not_run(void **unused)
 
     (void)unused;
     take(epoll);
-    http.due = true;
+    http.due_at = HEALTH__NOT_YET;
     assert_false(h.engine.lost);
     assert_int_equal(run(T), T);
     assert_true(h.engine.lost);
