@@ -57,7 +57,9 @@ static void end(struct health__pool *pool, struct health__job *job)
     if (job->overdue)
         pool->overdue--;
     if (job->watch != NULL) {
+        /* Once told, whoever waited may be gone, and the job may be used again. */
         *job->watch = true;
+        job->watch = NULL;
         (void)pthread_cond_broadcast(&pool->ended);
     }
     put_done(pool, job, HEALTH__JOB_ENDED);

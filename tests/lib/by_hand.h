@@ -138,6 +138,7 @@ static inline void hand_end(struct hand *h, struct health__check *check)
         h->engine.pool.overdue--;
     if (check->job.watch != NULL)
         *check->job.watch = true;
+    check->job.watch = NULL;
     health__list_append(&h->engine.pool.done, &check->job.link);
 }
 

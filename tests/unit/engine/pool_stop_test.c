@@ -195,6 +195,26 @@ static void who_watches_sees_the_end(void **unused)
     assert_false(health__pool_watch(&pool, &calls[0], &r.ended, 0));
 }
 
+/* The job of a removed check is queued once more, for its release: whoever watched has gone. */
+static void who_has_seen_the_end_is_not_told_again(void **unused)
+{
+    struct removal r = {.deadline = HEALTH__NEVER};
+
+    (void)unused;
+    begin(0);
+    (void)health__pool_remove(&pool, &calls[0], &r.ended);
+    job_let(&jobs[0]);
+    (void)watch(&r);
+    assert_true(r.seen);
+    collect();
+    health__list_remove(&calls[0].link);
+    r.ended = false;
+    queue_sure(0);
+    assert_true(health__pool_stop(&pool, HEALTH__NEVER));
+    assert_int_equal(jobs[0].ended, 2);
+    assert_false(r.ended);
+}
+
 static void who_watches_in_vain_is_not_told_later(void **unused)
 {
     struct removal r = {.deadline = 1};
@@ -401,6 +421,7 @@ int main(void)
         TEST(of_what_does_not_run_there_is_nothing_to_wait_for),
         TEST(a_removed_job_is_not_begun),
         TEST(who_watches_sees_the_end),
+        TEST(who_has_seen_the_end_is_not_told_again),
         TEST(who_watches_in_vain_is_not_told_later),
         TEST(what_is_queued_is_cancelled_by_a_stop),
         TEST(a_stop_waits_for_callbacks),
