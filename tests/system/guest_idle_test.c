@@ -34,6 +34,7 @@
 
 #define TIMEOUT_MS  20000
 #define IDLE_MS     (process_is_slow() ? 5000 : 30000)
+#define AGE_MS      3000 /* of what is heard of: long enough to be asked before */
 #define CONNECTIONS 5
 #define APART_MS    200
 #define TIMED_OUT   12000 /* by then a connection that is left is gone, by far */
@@ -63,16 +64,19 @@ static int serve(struct process *self, void *arg)
     options.listen = "127.0.0.1:0,[::1]:0";
     if (access("/proc/net/if_inet6", F_OK) != 0)
         options.listen = "127.0.0.1:0";
+    options.response_ms = TIMEOUT_MS;
     PROCESS_CHECK(health_new(&h, &options) == 0);
     check.name = "called";
     check.fn = pass;
+    check.timeout_ms = TIMEOUT_MS;
     PROCESS_CHECK(health_add_check(h, &check) == 0);
     check.name = "pushed";
     check.fn = NULL;
-    check.max_age_ms = 500;
+    check.timeout_ms = 0;
+    check.max_age_ms = AGE_MS;
     PROCESS_CHECK(health_add_check(h, &check) == 0);
     PROCESS_CHECK(health_report(h, "pushed", HEALTH_PASS, NULL) == 0);
-    PROCESS_CHECK(health_add_heartbeat(h, "loop", 500, 0, &beat) == 0);
+    PROCESS_CHECK(health_add_heartbeat(h, "loop", AGE_MS, 0, &beat) == 0);
     PROCESS_CHECK(health_start(h) == 0);
     PROCESS_CHECK(client_try_status(health_port(h), "/health") == 200);
     PROCESS_CHECK(process_say(self, health_port(h)));

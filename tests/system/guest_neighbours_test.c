@@ -590,7 +590,8 @@ static int add_saying(struct health *h, char *words)
 static int live_together(struct process *self, void *arg)
 {
     static char first[] = "the first", second[] = "the second", common[] = "everyone's";
-    struct health *a = service_start(NULL), *b = service_start(NULL), *other = NULL;
+    struct health_options options = HEALTH_OPTIONS_INIT;
+    struct health *a, *b, *other = NULL;
     static struct copy copy;
     struct asker askers[5];
     struct MHD_Daemon *d;
@@ -600,6 +601,10 @@ static int live_together(struct process *self, void *arg)
 
     (void)self;
     (void)arg;
+    options.response_ms = TIMEOUT_MS;
+    a = service_start(&options);
+    b = service_start(&options);
+    PROCESS_CHECK(health_new(NULL, &options) == 0);
     MHD_set_panic_func(panic, NULL);
     forget_memory();
     use_a();
