@@ -215,30 +215,46 @@ void health__life_become_stopped(struct health__engine *e, struct health__link *
     e->life = HEALTH__STOPPED;
 }
 
-/* With the mutex held: a callback that keeps the engine from stopping. */
+/* With the mutex held: what keeps the engine from stopping. */
 static int stuck(struct health__engine *e)
 {
     struct health__link *lists[] = {&e->checks, &e->leaving}, *link, *rest;
     size_t i;
 
-    /* Those that have returned keep it no more. */
-    e->now = health__now_ms();
-    health__runs_collect(e);
     for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         health__list_each (link, rest, lists[i]) {
             struct health__check *check = HEALTH__LISTED(link);
 
             if (health__state_running(&check->state))
                 return health__life_still_running(check->name);
+            if (check->releasing)
+                return health__fail(
+                    HEALTH_EBUSY, EBUSY, "the release of '%.128s' is still running", check->name);
         }
-    return health__fail(HEALTH_EBUSY, EBUSY, "the release of a check is still running");
+    return health__fail(HEALTH_EBUSY, EBUSY, "the function of health_on_change() is still running");
+}
+
+/* With the mutex held, which is given up meanwhile: ends the workers.  Returns: false if one is
+ * still in the host's code when the deadline has come. */
+static bool stop_workers(struct health__engine *e, int64_t deadline)
+{
+    bool stopped;
+
+    do {
+        (void)pthread_mutex_unlock(&e->mutex);
+        stopped = health__pool_stop(&e->pool, deadline);
+        (void)pthread_mutex_lock(&e->mutex);
+        /* Those that have returned in the last moment are not in anyone's way. */
+        e->now = health__now_ms();
+        health__runs_collect(e);
+    } while (!stopped && e->jobs == 0);
+    return stopped;
 }
 
 int health__engine_stop(struct health__engine *e, unsigned timeout_ms)
 {
     int64_t deadline = health__now_ms() + timeout_ms;
     struct health__link dead;
-    bool stopped;
     int error = 0;
 
     if (health__thread_is_ours())
@@ -260,10 +276,7 @@ int health__engine_stop(struct health__engine *e, unsigned timeout_ms)
     }
     e->life = HEALTH__STOPPING;
 
-    (void)pthread_mutex_unlock(&e->mutex);
-    stopped = health__pool_stop(&e->pool, deadline);
-    (void)pthread_mutex_lock(&e->mutex);
-    if (stopped) {
+    if (stop_workers(e, deadline)) {
         health__life_become_stopped(e, &dead);
     } else {
         e->life = HEALTH__STUCK;
