@@ -5,8 +5,8 @@
  *
  * keep: each connection asks again and again; new: each request has a connection of its own, which
  * the server closes, as the kubelet does it.  One line comes out: how many were answered with 200,
- * how many were not, the bytes of the last body, and the median, the 99th percentile and the longest
- * latency in µs.
+ * how many were not, the bytes of the last body, and the median, the 99th percentile and the
+ * longest latency in µs.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */

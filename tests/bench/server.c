@@ -1,12 +1,15 @@
 /*
  * What is measured, and what it is measured against; each on one thread beside main:
  *
- *   server ours COUNT [TRIVIAL…]   the library, with so many fresh on-demand checks
- *   server mhd BYTES               libmicrohttpd as the library drives it: an epoll of ours, accept4(),
- *                                  MHD_add_connection(), MHD_run(); one ready-made response of so many
- *                                  bytes
- *   server mhd-fast BYTES          libmicrohttpd by itself, in the mode that is its fastest
- *   server raw BYTES               no HTTP library: reads until an empty line, sends a ready-made answer
+ *   server ours COUNT [slow|stale|due]
+ *       the library, with so many fresh on-demand checks; see serve_ours()
+ *   server mhd BYTES
+ *       libmicrohttpd as the library drives it: an epoll of ours, accept4(), MHD_add_connection(),
+ *       MHD_run(); one ready-made response of so many bytes
+ *   server mhd-fast BYTES
+ *       libmicrohttpd by itself, in the mode that is its fastest
+ *   server raw BYTES
+ *       no HTTP library: reads until an empty line, sends a ready-made answer
  *
  * Prints its port, and serves until SIGTERM.
  *
@@ -83,8 +86,8 @@ static void add(const char *name, health_check_fn *fn, void *arg, unsigned max_a
         die(health_last_error());
 }
 
-/* `also`: NULL; "slow": a periodic one of 200 ms and an on-demand one that hangs; "stale": one of 200
- * ms that every request finds stale; "due": all checks are run every 100 ms. */
+/* `also`: NULL; "slow": a periodic one of 200 ms and an on-demand one that hangs; "stale": one of
+ * 200 ms that every request finds stale; "due": all checks are run every 100 ms. */
 static int serve_ours(int count, const char *also)
 {
     static int ms_200 = 200, for_ever = 3600000;
@@ -183,11 +186,11 @@ static void set_ready(int set, int fd)
 /* The same calls as in src/http/, with none of what is in between. */
 static void *run_mhd(void *arg)
 {
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, arg,
-        MHD_OPTION_CONNECTION_LIMIT, 1056u, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4096, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
-        NULL, MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+            NULL, NULL, handle, arg, MHD_OPTION_CONNECTION_LIMIT, 1056u,
+            MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4096,
+            MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
     int set = epoll_create1(EPOLL_CLOEXEC), timeout = -1;
 
     if (daemon == NULL || set < 0)
@@ -228,8 +231,9 @@ static int serve_mhd(size_t bytes)
 
 static int serve_mhd_fast(size_t bytes)
 {
-    struct MHD_Daemon *daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO, 0, NULL,
-        NULL, handle, make_response(bytes), MHD_OPTION_CONNECTION_LIMIT, 1056u, MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO, 0, NULL, NULL, handle,
+            make_response(bytes), MHD_OPTION_CONNECTION_LIMIT, 1056u, MHD_OPTION_END);
 
     if (daemon == NULL)
         die("MHD");

@@ -36,11 +36,16 @@ void assert_check(const json_t *doc, const char *name, const char *status, const
             output != NULL ? output : "");
 }
 
+/* What stands for the number of a thread. */
+#define THREAD " (thread N)"
+
 void assert_output_since(const json_t *doc, const char *name, const char *before, const char *after)
 {
     const char *output = document_output(doc, name);
     int hour = 0, minute = 0, second = 0, ago;
     char expected[256];
+
+    int tid = 0;
 
     if (output == NULL)
         fail_msg("%s says nothing", name);
@@ -48,6 +53,10 @@ void assert_output_since(const json_t *doc, const char *name, const char *before
         (void)sscanf(output + strlen(before), "%2d:%2d:%2dZ", &hour, &minute, &second);
     (void)snprintf(
         expected, sizeof(expected), "%s%02d:%02d:%02dZ%s", before, hour, minute, second, after);
+    if (strcmp(after, THREAD) == 0 && strlen(output) > strlen(expected) - strlen("N)")) {
+        (void)sscanf(output + strlen(expected) - strlen("N)"), "%d", &tid);
+        (void)snprintf(expected + strlen(expected) - strlen("N)"), 16, "%d)", tid);
+    }
     if (strcmp(output, expected) != 0)
         fail_msg("%s says \"%s\", not \"%s\"", name, output, expected);
     ago = (int)(document_now_ms() / 1000 % SECONDS_DAY) - ((hour * 60 + minute) * 60 + second);

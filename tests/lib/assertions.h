@@ -27,7 +27,8 @@ void assert_between(int64_t value, int64_t least, int64_t most);
 /* The check is listed with the status and the output; NULL: with none. */
 void assert_check(const json_t *doc, const char *name, const char *status, const char *output);
 
-/* The output of the check is "<before>08:15:02Z<after>", with a time of the last 30 s. */
+/* The output of the check is "<before>08:15:02Z<after>", with a time of the last 30 s; `after` may
+ * be " (thread N)", whatever its number. */
 void assert_output_since(
     const json_t *doc, const char *name, const char *before, const char *after);
 

@@ -418,7 +418,7 @@ static void a_hung_check_is_named_and_hurts_no_other(void **state)
         asking_takes(service_port(h), "/health", &code, &doc), 300 - ROUNDING_MS, 300 + QUICK_MS);
     assert_int_equal(code, 503);
     assert_string_equal(document_check_status(doc, "db"), "fail");
-    assert_output_since(doc, "db", "no answer since ", "");
+    assert_output_since(doc, "db", "no answer since ", " (thread N)");
     assert_string_equal(document_check_status(doc, "disk"), "pass");
     assert_string_equal(document_check_status(doc, "loop"), "pass");
     document_free(doc);
@@ -432,7 +432,7 @@ static void a_hung_check_is_named_and_hurts_no_other(void **state)
     assert_true(puppet_begun(&disk) >= 5);
     doc = document_get(service_port(h), "/ready", 503);
     assert_int_equal(document_count(doc), 1);
-    assert_output_since(doc, "db", "no answer since ", "");
+    assert_output_since(doc, "db", "no answer since ", " (thread N)");
     document_free(doc);
 
     /* Long enough for "took 1,…". */
@@ -593,7 +593,7 @@ static void a_hung_check_fails_at_once_whatever_its_threshold(void **state)
     puppet_hold(&p);
     doc = run_again(&p, port, "/health");
     assert_string_equal(document_check_status(doc, "db"), "fail");
-    assert_output_since(doc, "db", "no answer since ", "");
+    assert_output_since(doc, "db", "no answer since ", " (thread N)");
     document_free(doc);
 
     puppet_let_go(&p);
@@ -650,7 +650,7 @@ static void an_advisory_check_warns_at_worst(void **state)
     asking_pause((int)(puppet_begun_at(&p, 0) + 520 - client_now_ms()));
     doc = document_get(port, "/health", 200);
     assert_string_equal(document_check_status(doc, "db"), "warn");
-    assert_output_since(doc, "db", "no answer since ", "");
+    assert_output_since(doc, "db", "no answer since ", " (thread N)");
     document_free(doc);
     assert_int_equal(client_status(port, "/live"), 200);
 
@@ -768,7 +768,7 @@ static void overdue_runs_leave_their_workers_to_others(void **state)
     assert_int_equal(document_count(doc), COUNT(hung) + 1);
     for (i = 0; i < COUNT(hung); i++) {
         (void)snprintf(name, sizeof(name), "hung%u", i);
-        assert_output_since(doc, name, "no answer since ", "");
+        assert_output_since(doc, name, "no answer since ", " (thread N)");
     }
     document_free(doc);
 
