@@ -33,6 +33,8 @@ is_gone()
 end_engine()
 {
     if [ -n "$unshare_pid" ]; then
+        # shellcheck disable=SC2046 # a list of words
+        [ -z "$engine_pid" ] || timeout 20 docker rm -f $(timeout 5 docker ps -aq) >/dev/null 2>&1 || true
         # In good order while it can; `unshare --kill-child` takes it along in any case.
         kill -TERM "${engine_pid:-$unshare_pid}" 2>/dev/null || true
         patiently is_gone "${engine_pid:-$unshare_pid}" || true
