@@ -135,17 +135,24 @@ build_cjson()
 build_service()
 {
     # What was configured for sources with another path is of no use.
-    if ! grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$work/service/CMakeCache.txt"; then
+    if ! grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$work/service/CMakeCache.txt" ||
+        [ ! -e "$work/service/build.ninja" ]; then
         rm -rf "$work/service"
+        configure_service
     fi
+    logged cmake --build "$work/service" --target service health-probe libhealth_static
+}
+
+configure_service()
+{
     logged cmake -G Ninja -S "$root" -B "$work/service" -DCMAKE_C_COMPILER=musl-gcc \
         -DCMAKE_BUILD_TYPE=None "-DCMAKE_EXE_LINKER_FLAGS=-static -Wl,--gc-sections" \
         -DHEALTH_BUILD_SHARED=OFF -DHEALTH_BUILD_TESTS=OFF -DHEALTH_BUILD_EXAMPLES=ON \
         "-DCMAKE_INSTALL_PREFIX=$prefix" -DCMAKE_INSTALL_LIBDIR=lib
-    logged cmake --build "$work/service" --target service health-probe libhealth_static
 }
 
-if [ ! -e "$prefix/complete" ]; then
+# A folder that was moved is of no use: what is in it says where it was.
+if [ "$(cat "$prefix/complete" 2>/dev/null)" != "$prefix" ]; then
     if ! find_source libmicrohttpd || ! find_source cjson; then
         echo "== Getting the sources of libmicrohttpd and cJSON…"
         get_sources
@@ -153,7 +160,7 @@ if [ ! -e "$prefix/complete" ]; then
     echo "== Building libmicrohttpd and cJSON with musl…"
     build_libmicrohttpd
     build_cjson
-    : >"$prefix/complete"
+    echo "$prefix" >"$prefix/complete"
 fi
 
 echo "== Building the library and the service with musl…"

@@ -16,15 +16,23 @@ else
     cannot "there is no Compose (Debian: docker-compose)"
 fi
 
-# compose <file> <words>...
+# compose <file> <words>...: The file, looking more often.
+cat >"$scratch/sooner.yaml" <<'EOT'
+services:
+  upstream:
+    healthcheck: {interval: 1s}
+  service:
+    healthcheck: {interval: 1s}
+EOT
 compose()
 {
     compose_file=$1
     shift
-    $compose -p example -f "$compose_file" "$@"
+    $compose -p example -f "$compose_file" -f "$scratch/sooner.yaml" "$@"
 }
 
 echo "== $($compose version --short 2>/dev/null || $compose --version) takes the file, and none with an error in it"
+$compose -f "$file" config -q || fail "it does not take it"
 compose "$file" config -q || fail "it does not take it"
 # broken <sed's words>: A copy with this change is refused.
 broken()
