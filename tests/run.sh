@@ -111,6 +111,12 @@ echo "== Testing ($variant)…"
 failed=0
 $launch ctest --test-dir "$build" --output-on-failure -j2 ${leave_out:+-LE "$leave_out"} "$@" || failed=$?
 
+# What could not be seen here is not to be taken for a success.
+if grep -E '^(== .*)?not tested' -i "$build/Testing/Temporary/LastTest.log" >"$build/skipped" 2>/dev/null; then
+    echo "== SKIPPED, for want of what it needs:"
+    sort -u "$build/skipped"
+fi
+
 if [ "$variant" = coverage ]; then
     echo "== Coverage of src/"
     (cd "$root" && gcovr --root . --filter 'src/' --object-directory "$build" --print-summary "$build")

@@ -77,7 +77,8 @@ answers()
 
 start_engine()
 {
-    needs_programs dockerd docker unshare ip
+    needs_programs dockerd docker unshare ip ps timeout
+    [ -x "$build/health-probe" ] || cannot "there is no health-probe in $build"
     [ "$(id -u)" -eq 0 ] || cannot "an engine needs root"
     engine=$scratch/engine
     mkdir -p "$engine/client"
@@ -115,6 +116,16 @@ start_engine()
     if [ -z "$unshare_pid" ]; then
         tail -n 5 "$engine/log"
         cannot "no Docker Engine can be started here: see the above"
+    fi
+
+    # It may start and yet be allowed no container.
+    mkdir "$scratch/trial"
+    cp "$build/health-probe" "$scratch/trial/"
+    printf 'FROM scratch\nCOPY health-probe /\n' >"$scratch/trial/Dockerfile"
+    if ! docker build -q -t trial "$scratch/trial" >"$scratch/said" 2>&1 ||
+        ! docker run --rm --network none trial /health-probe --help >"$scratch/said" 2>&1; then
+        cat "$scratch/said"
+        cannot "no container can be run here: see the above"
     fi
     echo "== An engine of our own: $(docker version -f '{{.Server.Version}}'), storage $(docker info -f '{{.Driver}}')"
 }
