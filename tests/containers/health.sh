@@ -42,9 +42,11 @@ all_become()
 
 # checks <container>: Of each health check that Docker remembers: when it began and ended, in ms since
 # 1970, and its exit status.
+moment=2006-01-02T15:04:05.000Z07:00
 checks()
 {
-    docker inspect -f '{{range .State.Health.Log}}{{println (.Start.Format "2006-01-02T15:04:05.000Z07:00") (.End.Format "2006-01-02T15:04:05.000Z07:00") .ExitCode}}{{end}}' "$1" |
+    docker inspect -f "{{range .State.Health.Log}}
+        {{- println (.Start.Format \"$moment\") (.End.Format \"$moment\") .ExitCode}}{{end}}" "$1" |
         while read -r start end code; do
             [ -z "$start" ] || echo "$(date -d "$start" +%s%3N) $(date -d "$end" +%s%3N) $code"
         done

@@ -115,7 +115,7 @@ start_engine()
     done
     if [ -z "$unshare_pid" ]; then
         tail -n 5 "$engine/log"
-        cannot "no Docker Engine can be started here: see the above"
+        cannot "no Docker Engine can be started here: $(tail -n 1 "$engine/log")"
     fi
 
     # It may start and yet be allowed no container.
@@ -124,8 +124,7 @@ start_engine()
     printf 'FROM scratch\nCOPY health-probe /\n' >"$scratch/trial/Dockerfile"
     if ! docker build -q -t trial "$scratch/trial" >"$scratch/said" 2>&1 ||
         ! docker run --rm --network none trial /health-probe --help >"$scratch/said" 2>&1; then
-        cat "$scratch/said"
-        cannot "no container can be run here: see the above"
+        cannot "no container can be run here: $(grep . "$scratch/said" | head -n 1)"
     fi
     echo "== An engine of our own: $(docker version -f '{{.Server.Version}}'), storage $(docker info -f '{{.Driver}}')"
 }
