@@ -14,11 +14,12 @@ macro(health_find_by_pkg_config package module debian)
         pkg_check_modules(PC_${package} QUIET ${module})
     endif()
     if(PC_${package}_FOUND)
-        # A library that is there as an archive only needs what is behind it.
+        # A library that is there as an archive only needs what is behind it, for which pkg-config
+        # has flags alone.
         set(${package}_LIBRARIES "${PC_${package}_LINK_LIBRARIES}")
         set(${package}_LDFLAGS "${PC_${package}_LDFLAGS}")
         if("${PC_${package}_LINK_LIBRARIES}" MATCHES "\\.a(;|$)")
-            set(${package}_LIBRARIES "${PC_${package}_STATIC_LINK_LIBRARIES}")
+            set(${package}_LIBRARIES "${PC_${package}_STATIC_LDFLAGS}")
             set(${package}_LDFLAGS "${PC_${package}_STATIC_LDFLAGS}")
         endif()
     else()

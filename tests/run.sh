@@ -17,12 +17,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 case ${1-} in
 asan | tsan | ubsan | coverage)
     variant=$1
-    leave_out='^(repo|package)$'
+    leave_out='^(repo|package|containers)$'
     shift
     ;;
 valgrind)
     variant=$1
-    leave_out='^(repo|package|examples|consumers)$'
+    leave_out='^(repo|package|examples|consumers|containers)$'
     shift
     ;;
 -h | --help)
@@ -46,6 +46,19 @@ release) need_packages "testing" procps g++ binutils curl wget haproxy musl-tool
 valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
 coverage) need_packages "coverage" gcovr ;;
 esac
+
+# wish_for <what for> <Debian package>...: As need_packages; without them tests say what they skip.
+wish_for()
+{
+    (need_packages "$@") || echo "== WITHOUT $1: what needs it is NOT TESTED" >&2
+}
+if [ "$variant" = release ]; then
+    wish_for "a Docker Engine" docker.io iproute2 util-linux
+    command -v docker >/dev/null || wish_for "Docker's client" docker-cli
+    wish_for "Compose" docker-compose
+    wish_for "sources of libraries" dpkg-dev make
+    command -v npm >/dev/null || wish_for "Kubernetes' schemas" npm
+fi
 
 build=${HEALTH_BUILD_ROOT:-$root/build}
 mkdir -p "$build"
@@ -97,6 +110,12 @@ esac
 echo "== Testing ($variant)…"
 failed=0
 $launch ctest --test-dir "$build" --output-on-failure -j2 ${leave_out:+-LE "$leave_out"} "$@" || failed=$?
+
+# What could not be seen here is not to be taken for a success.
+if grep -E '^(== .*)?not tested' -i "$build/Testing/Temporary/LastTest.log" >"$build/skipped" 2>/dev/null; then
+    echo "== SKIPPED, for want of what it needs:"
+    sort -u "$build/skipped"
+fi
 
 if [ "$variant" = coverage ]; then
     echo "== Coverage of src/"
