@@ -6,6 +6,9 @@
  * pool's mutex, which is never held while the host's code runs, and is the last in the order of
  * locks.  A worker takes it once for the end of one job and the begin of the next.
  *
+ * While runs end one after the other and more are queued, the loop is not woken for each: it looks
+ * by itself, a millisecond later (`quiet`).  Once nothing has ended meanwhile, it is woken again.
+ *
  * One idle worker stays, asleep; any that finds another idle ends.  Threads that end cannot join
  * themselves: each joins the one that ended before it, and the last is left in `last` for the next
  * to end, or for health__pool_stop().
@@ -22,6 +25,7 @@
 
 #define PATIENCE_MS 10  /* how long a job waits before another worker is started for it */
 #define RETRY_MS    100 /* after a thread could not be started */
+#define NAP_MS      1   /* how long results are gathered while more are on their way */
 
 static struct health__job *job_of(struct health__link *link)
 {
@@ -37,7 +41,7 @@ static void put_done(
 
     job->state = state;
     health__list_append(&pool->done, &job->link);
-    if (first)
+    if (first && !pool->quiet)
         pool->notify(pool->arg);
 }
 
@@ -233,6 +237,8 @@ int64_t health__pool_tend(struct health__pool *pool, int64_t now)
         }
         at = needed_at(pool);
     }
+    if (pool->quiet && now + NAP_MS < at)
+        at = now + NAP_MS;
     (void)pthread_mutex_unlock(&pool->mutex);
     return at;
 }
@@ -244,6 +250,7 @@ size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begu
 
     health__list_init(&done);
     (void)pthread_mutex_lock(&pool->mutex);
+    pool->quiet = !health__list_empty(&pool->done) && !health__list_empty(&pool->queue);
     health__list_splice(&done, &pool->done);
     *ret_begun_late = pool->begun_late;
     pool->begun_late = false;
@@ -328,7 +335,7 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
             put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);
         join = pool->has_last;
         last = pool->last;
-        pool->has_last = pool->stopping = false;
+        pool->has_last = pool->stopping = pool->quiet = false;
         pool->begun_at = HEALTH__NOT_YET;
     }
     (void)pthread_mutex_unlock(&pool->mutex);
@@ -355,7 +362,7 @@ void health__pool_forget(struct health__pool *pool)
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
     pool->workers = pool->idle = pool->calling = pool->overdue = 0;
-    pool->has_last = pool->stopping = pool->begun_late = false;
+    pool->has_last = pool->stopping = pool->begun_late = pool->quiet = false;
     pool->begun_at = HEALTH__NOT_YET;
     (void)pthread_mutex_unlock(&pool->mutex);
 }

@@ -60,6 +60,7 @@ struct health__pool {
     pthread_t last;            /* the worker that ended last, to be joined */
     bool has_last;
     bool begun_late; /* an overdue job was begun, which the loop has not heard of */
+    bool quiet;      /* the loop looks by itself: `notify` is not called for what ends */
     bool stopping;   /* workers end when nothing sure is left */
     bool abandoned;  /* the last worker to end calls `abandon` */
 };
@@ -82,7 +83,7 @@ void health__pool_overdue(struct health__pool *pool, struct health__job *job);
  * Starts the workers that are needed: the first at once, a further one when what is queued has
  * waited for 10 ms.
  *
- * Returns: when to call again at the latest.
+ * Returns: when to call again at the latest, having called health__pool_collect() before.
  */
 int64_t health__pool_tend(struct health__pool *pool, int64_t now);
 
