@@ -14,6 +14,7 @@
 #include "answer/inside.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "core/read.h"
 #include "instance.h"
 
@@ -22,49 +23,66 @@
 /* What version 0.1 had of the struct: never more, so that programs built with it go on working. */
 #define FIRST_CHECK_BYTES (offsetof(struct health_check, reserved) + sizeof(unsigned))
 
+/* A call of a public function. */
+struct call {
+    int errno_before;
+    int shield;
+};
+
+static struct call enter(void)
+{
+    int before = errno;
+
+    return (struct call){before, health__thread_shield()};
+}
+
 /* On success errno is as it was. */
-static int result(int error, int errno_before)
+static int leave(struct call call, int error)
 {
     if (error >= 0)
-        errno = errno_before;
+        errno = call.errno_before;
+    health__thread_unshield(call.shield);
     return error;
 }
 
 int health_new(struct health **ret_h, const struct health_options *options)
 {
-    int before = errno, error;
+    struct call call = enter();
+    int error;
 
     if (ret_h != NULL)
         error = health__instance_make(ret_h, options);
     else
         error = health__instance_make_process(options);
-    return result(error, before);
+    return leave(call, error);
 }
 
 void health_free(struct health *h)
 {
     char kept[HEALTH__SENTENCE_BYTES];
-    int before = errno;
+    struct call call;
 
     if (h == NULL)
         return;
+    call = enter();
     /* Stopping what is not started, or cannot be stopped yet, is part of it. */
     health__error_keep(kept);
     if (health__instance_free(h) == 0)
         health__error_restore(kept);
-    errno = before;
+    (void)leave(call, 0);
 }
 
 /* ---- Life ---- */
 
 static int start(struct health *h, const char *listen)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
 
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_start(&h->engine, listen);
-    return result(error, before);
+    return leave(call, error);
 }
 
 int health_start(struct health *h)
@@ -85,17 +103,19 @@ int health_serve(unsigned port)
 
 int health_stop(struct health *h, unsigned timeout_ms)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
 
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_stop(&h->engine, timeout_ms);
-    return result(error, before);
+    return leave(call, error);
 }
 
 int health_port(const struct health *h)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
     /* Only its lock is changed. */
     struct health *of = health__instance((struct health *)(uintptr_t)h, &error);
 
@@ -103,14 +123,15 @@ int health_port(const struct health *h)
         return error;
     if (!health__engine_is_started(&of->engine))
         return health__fail(HEALTH_ESTOPPED, EINVAL, "the instance is not started");
-    return result((int)atomic_load(&of->http.port), before);
+    return leave(call, (int)atomic_load(&of->http.port));
 }
 
 /* ---- Checks ---- */
 
 int health_add_check(struct health *h, const struct health_check *check)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
     struct health_check read;
 
     if (check == NULL)
@@ -122,7 +143,7 @@ int health_add_check(struct health *h, const struct health_check *check)
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_add(&h->engine, &read);
-    return result(error, before);
+    return leave(call, error);
 }
 
 int health_register_check(const char *name, health_check_fn *fn, void *arg)
@@ -137,20 +158,22 @@ int health_register_check(const char *name, health_check_fn *fn, void *arg)
 
 int health_remove(struct health *h, const char *name)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
 
     if (name == NULL)
         return health__fail(HEALTH_EINVAL, EINVAL, "the name is NULL");
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_remove(&h->engine, name);
-    return result(error, before);
+    return leave(call, error);
 }
 
 int health_report(
     struct health *h, const char *name, enum health_status status, const char *format, ...)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
     struct health_result said;
     va_list arguments;
 
@@ -165,7 +188,7 @@ int health_report(
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_report(&h->engine, name, status, &said);
-    return result(error, before);
+    return leave(call, error);
 }
 
 /* ---- Heartbeats ---- */
@@ -173,14 +196,15 @@ int health_report(
 int health_add_heartbeat(struct health *h, const char *name, unsigned max_age_ms, unsigned probes,
     struct health_heartbeat **ret_b)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
 
     if (ret_b == NULL)
         return health__fail(HEALTH_EINVAL, EINVAL, "there is no place for the heartbeat");
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_add_heartbeat(&h->engine, name, max_age_ms, probes, ret_b);
-    return result(error, before);
+    return leave(call, error);
 }
 
 void health_beat(struct health_heartbeat *b)
@@ -217,21 +241,23 @@ void health_drain(struct health *h)
 int health_document(struct health *h, unsigned probe, char *buf, size_t size, size_t *ret_len,
     enum health_status *ret_status)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
 
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__answer_inside(&h->inside, probe, h->http.details != HEALTH_DETAILS_NONE,
             buf, size, ret_len, ret_status);
-    return result(error, before);
+    return leave(call, error);
 }
 
 int health_on_change(struct health *h, health_change_fn *fn, void *arg)
 {
-    int before = errno, error = 0;
+    struct call call = enter();
+    int error = 0;
 
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__notifier_set(&h->notifier, fn, arg);
-    return result(error, before);
+    return leave(call, error);
 }

@@ -200,9 +200,12 @@ void health__instance_set_gate(struct health *h, unsigned bit, bool on)
 
     if (h == NULL)
         h = atomic_load(&process_instance);
+    if (h == NULL) {
+        health__gates_set(&process_gates, bit, on);
+        /* It may have come meanwhile, and know only the gates from before. */
+        h = atomic_load(&process_instance);
+    }
     if (h != NULL)
         health__engine_set_gate(&h->engine, bit, on);
-    else
-        health__gates_set(&process_gates, bit, on);
     errno = before;
 }

@@ -5,8 +5,11 @@
  */
 #include "base/fd.h"
 
+#include <errno.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void health__fd_init(struct health__fd *f, int fd)
@@ -46,11 +49,19 @@ int health__fd_pair(struct health__fd *ret_send, struct health__fd *ret_receive)
     return 0;
 }
 
-void health__fd_wake(const struct health__fd *send_end)
+bool health__fd_wake(const struct health__fd *send_end)
 {
-    /* A full queue wakes as well. */
-    if (health__fd_is_ours(send_end))
-        (void)send(send_end->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int before = errno;
+    bool sent;
+
+    if (!health__fd_is_ours(send_end))
+        return false;
+    /* By itself, as send() is where a thread may be cancelled.  A full queue wakes as well. */
+    sent = syscall(SYS_sendto, send_end->fd, "", (size_t)1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) >=
+               0 ||
+           errno == EAGAIN;
+    errno = before;
+    return sent;
 }
 
 void health__fd_drain(const struct health__fd *receive_end)

@@ -32,8 +32,9 @@ void health__fd_close(struct health__fd *f);
  * be received on the other.  Returns: 0, or -1 with errno. */
 int health__fd_pair(struct health__fd *ret_send, struct health__fd *ret_receive);
 
-/* Makes the other end readable.  Async-signal-safe. */
-void health__fd_wake(const struct health__fd *send);
+/* Makes the other end readable.  Async-signal-safe, and no point of cancellation.  Returns: false
+ * if it is not, for want of memory in the kernel. */
+bool health__fd_wake(const struct health__fd *send);
 
 /* Receives what wakes have sent. */
 void health__fd_drain(const struct health__fd *receive);

@@ -31,8 +31,8 @@ struct health__ready {
     struct epoll_event events[64];
 };
 enum {
-    HEALTH__INTERRUPTED = -1, /* as all asynchronous signals are blocked in the threads that wait,
-                                 the process was stopped and goes on */
+    HEALTH__INTERRUPTED = -1, /* the process was stopped and goes on, or changes its user: all other
+                                 asynchronous signals are blocked in the threads that wait */
     HEALTH__CLOSED = -2       /* the set is no more: the host has closed its descriptor */
 };
 

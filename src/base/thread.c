@@ -6,9 +6,11 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -42,6 +44,19 @@ void health__thread_forget(void)
     ours = false;
 }
 
+int health__thread_shield(void)
+{
+    int before = PTHREAD_CANCEL_ENABLE;
+
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+void health__thread_unshield(int before)
+{
+    (void)pthread_setcancelstate(before, &before);
+}
+
 /* Signals that the kernel raises for what the thread itself did must stay open: blocked, they kill
  * without the host's handler having seen them. */
 static void block_signals(sigset_t *ret_old)
@@ -56,6 +71,34 @@ static void block_signals(sigset_t *ret_old)
     (void)pthread_sigmask(SIG_SETMASK, &set, ret_old);
 }
 
+static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    size_t i;
+
+    (void)size;
+    for (i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_TLS)
+            *(size_t *)arg += info->dlpi_phdr[i].p_memsz + info->dlpi_phdr[i].p_align;
+    return 0;
+}
+
+/* What the host's thread-local data takes: glibc has it in the stack. */
+static size_t tls_bytes(void)
+{
+    size_t bytes = 0;
+
+    (void)dl_iterate_phdr(add_tls, &bytes);
+    return bytes;
+}
+
+/* Whole pages, which some libc's insist on. */
+static size_t rounded(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (bytes + page - 1) / page * page;
+}
+
 static int create(pthread_t *ret_thread, size_t stack_bytes, struct start *start)
 {
     pthread_attr_t attributes;
@@ -66,11 +109,11 @@ static int create(pthread_t *ret_thread, size_t stack_bytes, struct start *start
     error = pthread_attr_init(&attributes);
     if (error != 0)
         return error;
-    error = pthread_attr_setstacksize(&attributes, stack_bytes);
+    error = pthread_attr_setstacksize(&attributes, rounded(stack_bytes + tls_bytes()));
     if (error == 0)
         error = pthread_create(ret_thread, &attributes, run, start);
     (void)pthread_attr_destroy(&attributes);
-    /* Thread-local data of the host may need more than this stack: glibc says EINVAL then. */
+    /* The libc wants more, for reasons of its own. */
     if (error == EINVAL)
         error = pthread_create(ret_thread, NULL, run, start);
     return error;

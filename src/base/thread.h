@@ -13,8 +13,8 @@
 
 /*
  * Starts a thread that has every signal blocked but the synchronous ones (SEGV, BUS, FPE, ILL,
- * TRAP, SYS, ABRT).  `name` has at most 15 bytes.  `stack_bytes` is a wish, 0 the default; a libc
- * that wants more gets its default.
+ * TRAP, SYS, ABRT).  `name` has at most 15 bytes.  `stack_bytes` is a wish, to which the host's
+ * thread-local data is added; 0 is the default; a libc that wants more gets its default.
  *
  * Returns: 0 or the error number of pthread_create().
  */
@@ -26,6 +26,15 @@ bool health__thread_is_ours(void);
 
 /* In the child of a fork(): the calling thread is the host's from now on. */
 void health__thread_forget(void);
+
+/*
+ * Keeps pthread_cancel() away from the calling thread for as long as it is in our code: ended
+ * there, it would take locks of ours with it.
+ *
+ * Returns: what it was, for health__thread_unshield().
+ */
+int health__thread_shield(void);
+void health__thread_unshield(int before);
 
 /* A stack for other people's code: the libc's default, but at least 1 MiB. */
 size_t health__thread_host_stack_bytes(void);

@@ -139,7 +139,7 @@ void health__state_queue(struct health__state *s, const struct health__policy *p
 {
     (void)health__state_settle(s, p, now);
     s->queued_at = now;
-    s->overdue = false;
+    s->overdue = s->doubted = false;
 }
 
 void health__state_cancel(struct health__state *s)
@@ -153,6 +153,7 @@ static void hear(struct health__state *s, int64_t at)
 {
     s->result_at = at;
     s->heard_at = at > s->not_before ? at : s->not_before;
+    s->doubted = false;
 }
 
 /* A result or report: counts it, and changes the status where the thresholds allow. */
@@ -216,11 +217,14 @@ void health__state_beat(struct health__state *s, int64_t beat_at, int64_t now)
     enter(s, HEALTH_PASS, beat_at < now ? beat_at : now);
 }
 
-void health__state_thaw(
-    struct health__state *s, const struct health__policy *p, int64_t asleep_at, int64_t now)
+void health__state_thaw(struct health__state *s, const struct health__policy *p, int64_t asleep_at,
+    int64_t now, bool certain)
 {
     /* What was true before it fell asleep stays true. */
     (void)health__state_settle(s, p, asleep_at);
+    if (s->doubted && !certain)
+        return;
+    s->doubted = true;
     s->not_before = now;
     if (s->heard_at != HEALTH__NOT_YET && s->heard_at < now && p->kind != HEALTH__ON_DEMAND)
         s->heard_at = now;

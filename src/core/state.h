@@ -81,6 +81,8 @@ struct health__state {
     enum health_status said; /* by the last result; what is no status is a fail */
     enum health__cause cause;
     bool pending; /* not judged yet; status is pass meanwhile */
+    bool doubted; /* had the benefit of a doubt since the last sign of life; see
+                     health__state_thaw() */
     bool overdue; /* the run in progress has been judged so */
 };
 
@@ -116,10 +118,11 @@ void health__state_report(
  * it before settling: beats that were not read are not missed, as long as the last is young. */
 void health__state_beat(struct health__state *s, int64_t beat_at, int64_t now);
 
-/* The process stood still from `asleep_at` until `now`.  Whatever was said before, the last beat
- * too, is best told before: at `asleep_at` the state is settled. */
-void health__state_thaw(
-    struct health__state *s, const struct health__policy *p, int64_t asleep_at, int64_t now);
+/* The process stood still from `asleep_at` until `now`, or, where that is not `certain`, perhaps:
+ * then a check has the benefit of the doubt once, until it gives a sign of life.  Whatever was said
+ * before, the last beat too, is best told before: at `asleep_at` the state is settled. */
+void health__state_thaw(struct health__state *s, const struct health__policy *p, int64_t asleep_at,
+    int64_t now, bool certain);
 
 /* Folds in what time alone has caused until `now`.  Returns: whether anything changed. */
 bool health__state_settle(struct health__state *s, const struct health__policy *p, int64_t now);

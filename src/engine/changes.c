@@ -165,7 +165,7 @@ void health__engine_observe(struct health__engine *e, bool observed)
     }
 }
 
-void health__changes_thaw(struct health__engine *e, int64_t asleep_at)
+void health__changes_thaw(struct health__engine *e, int64_t asleep_at, bool certain)
 {
     struct health__link *link, *rest;
 
@@ -175,7 +175,11 @@ void health__changes_thaw(struct health__engine *e, int64_t asleep_at)
 
         /* It may have beaten since it was looked at, or missed one. */
         (void)read_beat(check, asleep_at);
-        health__state_thaw(&check->state, &check->policy, asleep_at, e->now);
+        health__state_thaw(&check->state, &check->policy, asleep_at, e->now, certain);
+        /* What the callback is told is left to it. */
+        if (health__state_running(&check->state) && !check->state.overdue)
+            atomic_store_explicit(&check->deadline,
+                check->state.queued_at + check->policy.timeout_ms, memory_order_relaxed);
         health__changes_note(e, check, was_passing);
         (void)health__engine_settle(e, check);
     }

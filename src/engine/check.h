@@ -77,6 +77,7 @@ struct health__check {
 
     /* A run or the release; the outcome is the worker's until it has ended. */
     struct health__job job;
+    _Atomic int64_t deadline;    /* of the run: the loop moves it, the callback looks */
     _Atomic int64_t returned_at; /* when the callback did; NEVER: it has not.  Anyone may look */
     int outcome;                 /* what it returned */
     int64_t outcome_us;          /* how long it took */

@@ -47,6 +47,8 @@ static void in_child(struct health__fork_part *part)
 {
     struct health__engine *e = engine_of(part);
 
+    /* Whoever was setting a gate is not here. */
+    atomic_store(&e->wakers, 0);
     if (e->life != HEALTH__STOPPED) {
         if (health__life_loop_runs(e))
             health__life_forget_server(e, !health__fd_is_ours(&e->wake_receive));
@@ -54,8 +56,8 @@ static void in_child(struct health__fork_part *part)
         e->observer->forget(e->observer);
         health__list_init(&e->errands);
         atomic_store(&e->has_errands, false);
-        atomic_store(&e->wakers, 0);
         health__life_close_poller(e);
+        health__gates_set(e->gates, HEALTH__DRAINING, false);
         e->life = HEALTH__STOPPED;
     }
     health__pool_forget(&e->pool);

@@ -19,6 +19,7 @@
 #include "engine/runs.h"
 
 #define LOOP_STACK_BYTES ((size_t)128 << 10)
+#define REWAKE_MS        100 /* until a loop that is to end is woken once more */
 
 bool health__life_loop_runs(const struct health__engine *e)
 {
@@ -191,12 +192,13 @@ static void stop_loop(struct health__engine *e, int64_t deadline)
 {
     e->stop_by = deadline;
     atomic_store_explicit(&e->stopping, true, memory_order_release);
-    if (health__life_can_wake(e))
-        health__loop_wake(e);
-    else if (abandon_loop(e))
+    if (!health__life_can_wake(e) && abandon_loop(e))
         return;
-    while (!e->loop_ended)
-        (void)health__cond_wait(&e->ended, &e->mutex, HEALTH__NEVER);
+    while (!e->loop_ended) {
+        /* Again and again: the kernel may have no memory for it. */
+        health__loop_wake(e);
+        (void)health__cond_wait(&e->ended, &e->mutex, health__now_ms() + REWAKE_MS);
+    }
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_join(e->thread, NULL);
     (void)pthread_mutex_lock(&e->mutex);
@@ -302,9 +304,14 @@ bool health__engine_is_started(struct health__engine *e)
 
 void health__engine_set_gate(struct health__engine *e, unsigned bit, bool on)
 {
+    unsigned wakers;
+
     health__gates_set(e->gates, bit, on);
     (void)atomic_fetch_add(&e->wakers, 1);
     if (atomic_load(&e->observed))
         health__loop_wake(e);
-    (void)atomic_fetch_sub(&e->wakers, 1);
+    /* Not below 0: a signal handler may have forked in between, and this be the child. */
+    wakers = atomic_load(&e->wakers);
+    while (wakers > 0 && !atomic_compare_exchange_weak(&e->wakers, &wakers, wakers - 1))
+        ;
 }

@@ -12,14 +12,19 @@
 #include "engine/life.h"
 #include "engine/runs.h"
 
-/* A deadline that is missed by more than this, or a turn that takes longer, means that the process
- * stood still. */
+/*
+ * A deadline that is missed by more than this, or a turn that takes longer, means that the process
+ * stood still; so, perhaps, does a sleep that is longer and is interrupted.  All signals that can
+ * be are blocked here, but a host's setuid() interrupts as well: glibc has each thread do it.
+ */
 #define LATE_MS 1000
 
 void health__loop_wake(struct health__engine *e)
 {
-    if (!atomic_exchange_explicit(&e->woken, true, memory_order_acq_rel))
-        health__fd_wake(&e->wake_send);
+    if (!atomic_exchange_explicit(&e->woken, true, memory_order_acq_rel) &&
+        !health__fd_wake(&e->wake_send))
+        /* Whoever comes next tries again. */
+        atomic_store_explicit(&e->woken, false, memory_order_release);
 }
 
 /*
@@ -36,11 +41,11 @@ static bool lose(struct health__engine *e)
 
 /* The process stood still at some time after `awake_at`: since when, nobody knows, so what would
  * have failed since then has the benefit of the doubt. */
-static void thaw(struct health__engine *e, int64_t awake_at)
+static void thaw(struct health__engine *e, int64_t awake_at, bool certain)
 {
     /* What was said before is to be known first. */
     health__mail_read(e);
-    health__changes_thaw(e, awake_at);
+    health__changes_thaw(e, awake_at, certain);
 }
 
 /* Whether what was waited on is gone.  Looked at once a millisecond: a loop that wakes more often
@@ -69,7 +74,7 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     /* What `e` has may be another's before it sleeps: see abandon_loop() in life.c. */
     struct health__poller poller = e->poller;
     struct health__ready found;
-    bool stood_still;
+    bool stood_still, interrupted;
 
     if (e->lost)
         return lose(e);
@@ -85,10 +90,10 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     e->now = health__now_ms();
     if (is_lost(e, &found))
         return lose(e);
-    stood_still |= found.count == HEALTH__INTERRUPTED;
     stood_still |= deadline != HEALTH__NEVER && e->now > deadline + LATE_MS;
-    if (stood_still)
-        thaw(e, awake_at);
+    interrupted = found.count == HEALTH__INTERRUPTED && e->now > awake_at + LATE_MS;
+    if (stood_still || interrupted)
+        thaw(e, awake_at, stood_still);
     health__poller_dispatch(&found);
     return true;
 }

@@ -27,7 +27,8 @@ static void call(struct health__job *job)
     struct health_result result;
     int64_t begun_us, ended_us;
 
-    health__result_init(&result, job->queued_at + check->policy.timeout_ms);
+    health__result_init(&result, 0);
+    result.moving_deadline = &check->deadline;
     begun_us = health__now_us();
     check->outcome = (int)check->fn(&result, check->arg);
     ended_us = health__now_us();
@@ -47,6 +48,8 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
     if (check->policy.kind == HEALTH__ON_DEMAND)
         health__list_append(&e->runs, &check->run);
     health__timer_set(&e->timers, &check->timer, e->now + check->policy.timeout_ms);
+    atomic_store_explicit(
+        &check->deadline, e->now + check->policy.timeout_ms, memory_order_relaxed);
     atomic_store_explicit(&check->returned_at, HEALTH__NEVER, memory_order_relaxed);
     check->job.call = call;
     check->job.ended = run_ended;

@@ -59,8 +59,8 @@ void health__changes_settle(struct health__engine *e);
 void health__changes_wanted_from(
     struct health__engine *e, const struct health__check *check, int64_t at);
 
-/* The process stood still from `asleep_at` until now. */
-void health__changes_thaw(struct health__engine *e, int64_t asleep_at);
+/* The process stood still from `asleep_at` until now, or perhaps; see health__state_thaw(). */
+void health__changes_thaw(struct health__engine *e, int64_t asleep_at, bool certain);
 
 /* ---- waiters.c: requests that wait ---- */
 

@@ -18,6 +18,7 @@ static struct health__words lost = {.reason = "out of memory: the reason could n
 void health__result_init(struct health_result *r, int64_t deadline_ms)
 {
     r->deadline_ms = deadline_ms;
+    r->moving_deadline = NULL;
     r->value = 0;
     r->length = 0;
     r->observed = r->explained = false;
@@ -96,7 +97,13 @@ void health_observe(struct health_result *result, double value, const char *unit
 
 unsigned health_remaining_ms(const struct health_result *result)
 {
-    int64_t left = result != NULL ? result->deadline_ms - health__now_ms() : 0;
+    int64_t deadline, left;
 
+    if (result == NULL)
+        return 0;
+    deadline = result->deadline_ms;
+    if (result->moving_deadline != NULL)
+        deadline = atomic_load_explicit(result->moving_deadline, memory_order_relaxed);
+    left = deadline - health__now_ms();
     return left > 0 ? (unsigned)left : 0;
 }

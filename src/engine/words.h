@@ -7,6 +7,7 @@
 #define HEALTH_ENGINE_WORDS_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,8 @@ struct health__words {
 
 /* As being said, on the stack of the worker that runs the callback. */
 struct health_result {
-    int64_t deadline_ms; /* of the run */
+    int64_t deadline_ms;                    /* of the run, unless */
+    const _Atomic int64_t *moving_deadline; /* is not NULL: it moves when the process was frozen */
     double value;
     size_t length; /* of the reason */
     bool observed;

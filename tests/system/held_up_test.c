@@ -44,6 +44,11 @@ static void prepare(void)
     asking_pause(atomic_load(&hold_ms));
 }
 
+__attribute__((constructor(101))) static void come_first(void)
+{
+    (void)pthread_atfork(prepare, NULL, NULL);
+}
+
 static void fork_for(int ms)
 {
     int status;
@@ -156,7 +161,5 @@ int main(void)
         cmocka_unit_test(a_stop_names_a_callback_that_runs),
     };
 
-    if (pthread_atfork(prepare, NULL, NULL) != 0)
-        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,12 +26,15 @@ int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*ch
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 
-static int atfork_error, atforks;
+/* Before main() it is refused: it is tried again when the first part joins. */
+static int atfork_error = ENOMEM, atforks, early_tries;
 
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-    if (atfork_error != 0)
+    if (atfork_error != 0) {
+        early_tries++;
         return atfork_error;
+    }
     atforks++;
     return __real_pthread_atfork(prepare, parent, child);
 }
@@ -116,7 +119,8 @@ static void a_part_that_cannot_be_told_is_refused(void **unused)
     struct part a = PART('a');
 
     (void)unused;
-    atfork_error = ENOMEM;
+    /* As early as can be. */
+    assert_int_equal(early_tries, 1);
     assert_int_equal(health__fork_join(&a.fork), ENOMEM);
     atfork_error = 0;
     assert_false(health__list_linked(&a.fork.link));

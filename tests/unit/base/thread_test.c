@@ -171,7 +171,10 @@ static void the_stack_is_as_wished(void **unused)
     (void)unused;
     (void)look_from("x", 256 << 10);
     assert_int_equal(creates, 1);
-    assert_int_equal(asked_stack_bytes, 256 << 10);
+    /* And what the host's thread-local data takes, of which this program has little. */
+    assert_true(asked_stack_bytes > 256 << 10);
+    assert_true(asked_stack_bytes <= (256 << 10) + (64 << 10));
+    assert_int_equal(asked_stack_bytes % 4096, 0);
     (void)look_from("x", 0);
     assert_int_equal(creates, 1);
     assert_int_equal(asked_stack_bytes, 0);

@@ -39,6 +39,7 @@ struct model {
     bool running;
     bool overdue;
     bool idle;
+    bool doubted;                /* a thaw since the last word, or the beginning of the run */
     enum health_status reported; /* the last report */
     unsigned count;
     struct model_entry entries[MODEL_ENTRIES];
@@ -97,7 +98,7 @@ static inline void model_begin(struct model *m, const struct health__policy *p, 
     m->p = p;
     m->floor = now;
     m->word = told ? now : HEALTH__NOT_YET;
-    m->running = m->overdue = false;
+    m->running = m->overdue = m->doubted = false;
     m->count = 1;
     m->entries[0] = (struct model_entry){
         .said = HEALTH_PASS,
@@ -158,6 +159,7 @@ static inline void model_tick(struct model *m, int64_t now)
 static inline void model_queue(struct model *m, int64_t now)
 {
     m->running = true;
+    m->doubted = false;
     m->queued = now;
 }
 
@@ -171,6 +173,7 @@ static inline void model_cancel(struct model *m, int64_t now)
 static inline void model_word(struct model *m, struct model_entry e, int64_t at, int64_t now)
 {
     m->heard_at = at;
+    m->doubted = false;
     m->word = at < m->floor ? m->floor : at;
     model_add(m, e, at < now ? at : now);
 }
@@ -214,6 +217,7 @@ static inline void model_look(struct model *m, int64_t beat_at, int64_t now)
 static inline void model_thaw(struct model *m, int64_t now)
 {
     m->floor = now;
+    m->doubted = true;
     if (m->word != HEALTH__NOT_YET)
         m->word = now;
     if (m->running && !m->overdue)

@@ -81,7 +81,7 @@ static inline void read_beat(struct check *c, int64_t beat_at, int64_t now)
 
 static inline void thaw(struct check *c, int64_t asleep_at, int64_t now)
 {
-    health__state_thaw(&c->s, &c->p, asleep_at, now);
+    health__state_thaw(&c->s, &c->p, asleep_at, now, true);
 }
 
 static inline void start(struct check *c, int64_t now)

@@ -35,6 +35,7 @@ enum event {
     LAGGING_BEAT, /* by a coarse clock, 1 ms behind */
     IDLE,
     THAW,
+    DOUBT, /* perhaps a thaw */
     START,
     LATER_START, /* 20 ms after it was stopped */
     SETTLE,
@@ -45,8 +46,8 @@ enum event {
 };
 
 static const char *const names[EVENTS] = {"queue", "pass", "warn", "fail", "seven", "cancel",
-    "report pass", "report warn", "report fail", "beat", "lagging beat", "idle", "thaw", "start",
-    "later start", "settle", "1 ms", "3 ms", "8 ms"};
+    "report pass", "report warn", "report fail", "beat", "lagging beat", "idle", "thaw", "doubt",
+    "start", "later start", "settle", "1 ms", "3 ms", "8 ms"};
 
 /* A check, its model, and the time. */
 struct world {
@@ -105,6 +106,24 @@ static void pass_time(struct world *w, int ms)
     }
 }
 
+/* It may have stood still; once, until there is a sign of life, that is believed. */
+static void doubt(struct world *w)
+{
+    int64_t asleep_at = w->now;
+    bool believed;
+
+    if (w->p->kind == HEALTH__HEARTBEAT)
+        (void)look(w);
+    believed = !w->m.doubted;
+    if (believed)
+        w->now += 20;
+    else
+        pass_time(w, 20);
+    health__state_thaw(&w->s, w->p, asleep_at, w->now, false);
+    if (believed)
+        model_thaw(&w->m, w->now);
+}
+
 static void end_run(struct world *w, int returned)
 {
     health__state_finish(&w->s, w->p, returned, w->now);
@@ -155,8 +174,11 @@ static void happen(struct world *w, enum event event)
         if (w->p->kind == HEALTH__HEARTBEAT)
             (void)look(w);
         w->now += 20;
-        health__state_thaw(&w->s, w->p, w->now - 20, w->now);
+        health__state_thaw(&w->s, w->p, w->now - 20, w->now, true);
         model_thaw(&w->m, w->now);
+        break;
+    case DOUBT:
+        doubt(w);
         break;
     case START:
     case LATER_START:

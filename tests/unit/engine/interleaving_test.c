@@ -522,7 +522,7 @@ static bool freeze(void)
     set_now(now + FROZEN);
     m.e.now = m.now;
     health__mail_read(&m.e);
-    health__changes_thaw(&m.e, asleep_at);
+    health__changes_thaw(&m.e, asleep_at, true);
     turn_now();
     return true;
 }

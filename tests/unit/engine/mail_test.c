@@ -176,7 +176,7 @@ static void a_report_of_before_a_freeze_is_of_the_thaw(void **unused)
     (void)unused;
     hand_report(&h, "p", HEALTH_PASS, NULL);
     hand_at(&h, T + 60000);
-    health__changes_thaw(e, T + 10);
+    health__changes_thaw(e, T + 10, true);
     health__mail_read(e);
     assert_int_equal(c->state.status, HEALTH_PASS);
     assert_int_equal(health__engine_settle(e, c), T + 60101);

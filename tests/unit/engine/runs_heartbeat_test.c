@@ -197,7 +197,7 @@ static void after_a_thaw_the_last_beat_is_young(void **unused)
     (void)unused;
     beat_at(T + 5000);
     hand_at(&h, T + 60000);
-    health__changes_thaw(e, T + 5050);
+    health__changes_thaw(e, T + 5050, true);
     is_passing_since(T);
     assert_int_equal(look_at(T + 60100), T + 60101);
     is_passing_since(T);
@@ -210,7 +210,7 @@ static void what_was_missed_when_it_froze_stays_so(void **unused)
     (void)unused;
     beat_at(T + 1000);
     hand_at(&h, T + 60000);
-    health__changes_thaw(e, T + 5000);
+    health__changes_thaw(e, T + 5000, true);
     is_missed_since(T + 1101, T + 1000);
     ask_at(T + 60001);
     is_missed_since(T + 1101, T + 1000);
@@ -224,7 +224,7 @@ static void who_beats_before_the_loop_is_awake_passes(void **unused)
     (void)unused;
     beat_at(T + 60000);
     hand_at(&h, T + 60001);
-    health__changes_thaw(e, T + 50);
+    health__changes_thaw(e, T + 50, true);
     is_passing_since(T);
     assert_int_equal(look_at(T + 60002), T + 60102);
 }
@@ -234,7 +234,7 @@ static void an_idle_one_stays_idle(void **unused)
     (void)unused;
     beat_at(HEALTH__NEVER);
     hand_at(&h, T + 60000);
-    health__changes_thaw(e, T + 50);
+    health__changes_thaw(e, T + 50, true);
     assert_int_equal(look_at(T + 90000), T + 90101);
     is_passing_since(T);
 }

@@ -69,7 +69,7 @@ static int64_t deadline_seen;
 
 static enum health_status see_deadline(struct health_result *result, void *arg)
 {
-    deadline_seen = result->deadline_ms;
+    deadline_seen = health__now_ms() + (int64_t)health_remaining_ms(result);
     fake_clock_set(T + 120);
     ++*(int *)arg;
     return health_explain(result, HEALTH_WARN, "tight");
@@ -363,13 +363,15 @@ static void a_thaw_puts_timeouts_off(void **unused)
     health__runs_queue(e, c);
     hand_begin(&h, c);
     hand_at(&h, T + 9000);
-    health__changes_thaw(e, T + 100);
+    health__changes_thaw(e, T + 100, true);
     hand_turn(&h, T + 9000);
     assert_int_equal(c->state.status, HEALTH_PASS);
     assert_false(c->job.overdue);
     assert_true(health__list_linked(&c->run));
     /* Its timer was due, and is set again. */
     assert_int_equal(timer_of(c), T + 9300);
+    /* And the callback is told. */
+    assert_int_equal(c->deadline, T + 9300);
     hand_turn(&h, T + 9300);
     assert_int_equal(c->state.cause, HEALTH__OVERDUE);
     assert_true(c->job.overdue);
@@ -382,7 +384,7 @@ static void what_was_overdue_when_it_froze_stays_so(void **unused)
     (void)unused;
     health__runs_queue(e, c);
     hand_at(&h, T + 9000);
-    health__changes_thaw(e, T + 301);
+    health__changes_thaw(e, T + 301, true);
     assert_int_equal(c->state.cause, HEALTH__OVERDUE);
     assert_int_equal(c->state.since, T + 300);
 }
@@ -397,7 +399,7 @@ static void after_a_thaw_results_are_young(void **unused)
     hand_report(&h, "p", HEALTH_PASS, NULL);
     hand_turn(&h, T);
     hand_at(&h, T + 60000);
-    health__changes_thaw(e, T + 100);
+    health__changes_thaw(e, T + 100, true);
     assert_int_equal(periodic->state.status, HEALTH_PASS);
     assert_int_equal(health__engine_settle(e, pushed), T + 60501);
     assert_int_equal(pushed->state.status, HEALTH_PASS);

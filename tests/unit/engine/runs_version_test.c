@@ -228,7 +228,7 @@ static void a_thaw_changes_every_check(void **unused)
     hand_run(&h, hand_find(&h, "ready"), HEALTH_FAIL, NULL);
     changed(LIVE | READY, LIVE | READY);
     hand_at(&h, T + 9000);
-    health__changes_thaw(e, T);
+    health__changes_thaw(e, T, true);
     changed(LIVE | READY, READY);
 }
 
