@@ -75,9 +75,12 @@ int health__engine_do(struct health__engine *e, struct health__errand *errand, b
     if (loop_hears(e)) {
         health__list_append(&e->errands, &errand->link);
         atomic_store_explicit(&e->has_errands, true, memory_order_release);
-        health__loop_wake(e);
-        while (!errand->done)
-            (void)health__cond_wait(&e->ended, &e->mutex, HEALTH__NEVER);
+        while (!errand->done) {
+            /* Until it is heard: the kernel may have no memory for it. */
+            if (atomic_load_explicit(&e->has_errands, memory_order_relaxed))
+                health__loop_wake(e);
+            (void)health__cond_wait(&e->ended, &e->mutex, health__now_ms() + HEALTH__REWAKE_MS);
+        }
     } else {
         errand->refused = true;
     }

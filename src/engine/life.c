@@ -19,7 +19,6 @@
 #include "engine/runs.h"
 
 #define LOOP_STACK_BYTES ((size_t)128 << 10)
-#define REWAKE_MS        100 /* until a loop that is to end is woken once more */
 
 bool health__life_loop_runs(const struct health__engine *e)
 {
@@ -197,7 +196,7 @@ static void stop_loop(struct health__engine *e, int64_t deadline)
     while (!e->loop_ended) {
         /* Again and again: the kernel may have no memory for it. */
         health__loop_wake(e);
-        (void)health__cond_wait(&e->ended, &e->mutex, health__now_ms() + REWAKE_MS);
+        (void)health__cond_wait(&e->ended, &e->mutex, health__now_ms() + HEALTH__REWAKE_MS);
     }
     (void)pthread_mutex_unlock(&e->mutex);
     (void)pthread_join(e->thread, NULL);

@@ -8,6 +8,9 @@
 
 #include "engine/engine.h"
 
+/* After which a thread that waits for the loop wakes it once more, if it was not heard. */
+#define HEALTH__REWAKE_MS 100
+
 /* The loop thread's main; `arg` is the engine. */
 void *health__loop(void *arg);
 

@@ -150,6 +150,32 @@ static void one_that_was_never_started(void **unused)
     assert_int_equal(a.released, 0);
 }
 
+static void one_whose_gate_is_being_set(void **unused)
+{
+    (void)unused;
+    add("a", &a, 20, 0);
+    /* By a thread that the child has not. */
+    atomic_store(&e->wakers, 1);
+    in_child(forgets_nothing_and_starts_again);
+    atomic_store(&e->wakers, 0);
+}
+
+static void is_not_draining(void)
+{
+    child_expects(atomic_load(&gates.bits) == 0);
+}
+
+static void one_that_is_draining(void **unused)
+{
+    (void)unused;
+    start();
+    health__engine_set_gate(e, HEALTH__DRAINING, true);
+    /* As after a stop. */
+    in_child(is_not_draining);
+    assert_int_equal(atomic_load(&gates.bits), HEALTH__DRAINING);
+    assert_accepted(health__engine_stop(e, 20000));
+}
+
 static void one_that_is_started(void **unused)
 {
     int round;
@@ -306,6 +332,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_engine)
     const struct CMUnitTest tests[] = {
         TEST(one_that_was_never_started),
+        TEST(one_whose_gate_is_being_set),
+        TEST(one_that_is_draining),
         TEST(one_that_is_started),
         TEST(one_in_a_callback),
         TEST(the_child_of_a_child),
