@@ -308,6 +308,46 @@ static void a_thaw_is_from_when_it_fell_asleep(void **unused)
     assert_int_equal(hand_find(&h, "p")->state.since, T + 101);
 }
 
+/* A host that changes its user interrupts as well. */
+static void one_that_is_interrupted_soon_is_none(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 300);
+    LOOP({-1, T + 200, -EINTR, NULL}, {-1, T + 1200, -EINTR, NULL});
+    assert_int_equal(thawed_at(), T);
+}
+
+static void of_two_without_a_word_in_between_one_is(void **unused)
+{
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p", .max_age_ms = 100);
+    hand_report(&h, "p", HEALTH_PASS, NULL);
+    LOOP({-1, T + 50, 0, NULL}, {-1, T + 5000, -EINTR, NULL}, {-1, T + 9000, -EINTR, NULL});
+    assert_int_equal(thawed_at(), T + 5000);
+    (void)health__engine_settle(e, hand_find(&h, "p"));
+    assert_int_equal(hand_find(&h, "p")->state.status, HEALTH_FAIL);
+    assert_int_equal(hand_find(&h, "p")->state.since, T + 5101);
+}
+
+static void add_late(void)
+{
+    static struct health_check check = HEALTH_CHECK_INIT;
+
+    check.name = "late";
+    check.max_age_ms = 100;
+    fake_clock_set(T + 100);
+    assert_int_equal(health__engine_add(e, &check), 0);
+    fake_clock_set(T + 60000);
+}
+
+/* While the loop sleeps, and the process is about to. */
+static void what_was_added_before_a_freeze_is_thawed_too(void **unused)
+{
+    (void)unused;
+    LOOP({-1, T + 60000, -EINTR, add_late});
+    assert_int_equal(hand_find(&h, "late")->state.not_before, T + 60000);
+}
+
 static void a_wake_up_that_is_late_is_a_thaw(void **unused)
 {
     (void)unused;
@@ -568,6 +608,9 @@ int main(void)
         TEST(a_wake_is_sent_once_until_it_is_received),
         TEST(an_interrupted_sleep_is_a_thaw),
         TEST(a_thaw_is_from_when_it_fell_asleep),
+        TEST(one_that_is_interrupted_soon_is_none),
+        TEST(of_two_without_a_word_in_between_one_is),
+        TEST(what_was_added_before_a_freeze_is_thawed_too),
         TEST(a_wake_up_that_is_late_is_a_thaw),
         TEST(by_more_than_a_second_it_is_one),
         TEST(so_it_is_where_it_did_not_want_to_sleep),
