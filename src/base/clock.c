@@ -26,11 +26,6 @@ int64_t health__now_ms(void)
     return read_us(CLOCK_MONOTONIC) / 1000;
 }
 
-int64_t health__coarse_ms(void)
-{
-    return read_us(CLOCK_MONOTONIC_COARSE) / 1000;
-}
-
 int64_t health__wall_offset_ms(void)
 {
     return read_us(CLOCK_REALTIME) / 1000 - read_us(CLOCK_MONOTONIC) / 1000;

@@ -7,6 +7,7 @@
 #define HEALTH_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 /* Moments before and after all others, for "not yet" and "never". */
 #define HEALTH__NEVER   INT64_MAX
@@ -18,7 +19,13 @@ int64_t health__now_us(void);
 
 /* The monotonic clock as of the last tick: never ahead of health__now_ms(), a few ms behind at
  * most, and cheap.  Async-signal-safe. */
-int64_t health__coarse_ms(void);
+static inline int64_t health__coarse_ms(void)
+{
+    struct timespec t = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 /* What to add to a moment of the monotonic clock to get ms since 1970. */
 int64_t health__wall_offset_ms(void);
