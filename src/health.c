@@ -150,6 +150,8 @@ int health_register_check(const char *name, health_check_fn *fn, void *arg)
 {
     struct health_check check = HEALTH_CHECK_INIT;
 
+    if (fn == NULL)
+        return health__fail(HEALTH_EINVAL, EINVAL, "the callback is NULL");
     check.name = name;
     check.fn = fn;
     check.arg = arg;

@@ -94,7 +94,7 @@ typedef enum health_status health_check_fn(struct health_result *result, void *a
  * /health that is asked on demand and judged with the defaults.  The same as health_add_check()
  * with these three set.
  *
- * Returns: as health_add_check().  Since: 0.1.
+ * Returns: as health_add_check(); HEALTH_EINVAL for `fn` NULL.  Since: 0.1.
  */
 HEALTH_PUBLIC int health_register_check(const char *name, health_check_fn *fn, void *arg);
 

@@ -77,14 +77,16 @@ static void fill(struct health__listeners *l)
             health__fd_init(&l->reserve[i], socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
-static unsigned port_of(int fd)
+/* Which port the first has got.  Returns: 0 or HEALTH_ESYSTEM. */
+static int learn_port(struct health__listeners *l)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof(address);
 
-    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-        return 0;
-    return health__address_port(&address);
+    if (getsockname(l->listeners[0].fd.fd, (struct sockaddr *)&address, &length) != 0)
+        return health__fail_errno(HEALTH_ESYSTEM, errno, "cannot tell what port it listens on");
+    l->port = health__address_port(&address);
+    return 0;
 }
 
 int health__listeners_open(
@@ -99,16 +101,16 @@ int health__listeners_open(
         l->reserve[i].fd = -1;
     while (error == 0 && list != NULL && health__address_parse(&list, &address) == 0)
         error = open_one(l, &address);
+    if (error == 0 && l->count > 0)
+        error = learn_port(l);
     if (error != 0) {
         cause = errno;
         health__listeners_close(l);
         errno = cause;
         return error;
     }
-    if (l->count > 0) {
-        l->port = port_of(l->listeners[0].fd.fd);
+    if (l->count > 0)
         fill(l);
-    }
     return 0;
 }
 
