@@ -22,7 +22,7 @@ int health__struct_read(
     memcpy(&their_size, theirs, sizeof(their_size));
     if (their_size < first_size || their_size > MAX_STRUCT_BYTES)
         return health__fail(HEALTH_EINVAL, EINVAL,
-            "%s: size is %zu, not from %zu to %d: begin with its HEALTH_…_INIT", what, their_size,
+            "%s: size is %zu, not from %zu to %d: begin with its HEALTH_*_INIT", what, their_size,
             first_size, MAX_STRUCT_BYTES);
     for (i = size; i < their_size; i++)
         if (((const unsigned char *)theirs)[i] != 0)

@@ -110,14 +110,14 @@ static void what_is_too_short_for_version_1_is_refused(void **unused)
     memset(&read, 0x5A, sizeof(read));
     memcpy(&before, &read, sizeof(read));
     expect_invalid(read_ours(&read, &theirs),
-        "struct ours: size is 0, not from 24 to 4096: begin with its HEALTH_…_INIT");
+        "struct ours: size is 0, not from 24 to 4096: begin with its HEALTH_*_INIT");
     theirs.size = FIRST_SIZE - 1;
     expect_invalid(read_ours(&read, &theirs),
-        "struct ours: size is 23, not from 24 to 4096: begin with its HEALTH_…_INIT");
+        "struct ours: size is 23, not from 24 to 4096: begin with its HEALTH_*_INIT");
     /* What was never set. */
     theirs.size = 4097;
     expect_invalid(read_ours(&read, &theirs),
-        "struct ours: size is 4097, not from 24 to 4096: begin with its HEALTH_…_INIT");
+        "struct ours: size is 4097, not from 24 to 4096: begin with its HEALTH_*_INIT");
     theirs.size = SIZE_MAX;
     assert_int_equal(read_ours(&read, &theirs), HEALTH_EINVAL);
     assert_memory_equal(&read, &before, sizeof(read));
