@@ -120,20 +120,29 @@ static enum health_status check_queue(struct health_result *result, void *arg)
     return HEALTH_PASS;
 }
 
-/* Returns 0 if `address` accepts a connection within `timeout_ms`, else an errno. */
-static int try_to_connect(const struct addrinfo *address, unsigned timeout_ms)
+/* Returns 0 if `address` accepts a connection in half of what is left of the time, else an errno.
+ */
+static int try_to_connect(const struct addrinfo *address, const struct health_result *result)
 {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     struct pollfd connecting = {.fd = fd, .events = POLLOUT};
+    const unsigned keep_ms = health_remaining_ms(result) / 2;
     int error = 0;
-    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0 && errno != EINPROGRESS)
+    if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
         error = errno;
-    else if (poll(&connecting, 1, (int)timeout_ms) != 1)
-        error = ETIMEDOUT;
-    else
-        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)});
+    while (error == EINPROGRESS) {
+        /* A signal is no answer: a setuid() interrupts every thread of the process. */
+        unsigned left_ms = health_remaining_ms(result);
+        int count = poll(&connecting, 1, left_ms > keep_ms ? (int)(left_ms - keep_ms) : 0);
+        if (count == 0)
+            error = ETIMEDOUT;
+        else if (count > 0)
+            (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)});
+        else if (errno != EINTR)
+            error = errno;
+    }
     (void)close(fd);
     return error;
 }
@@ -143,8 +152,8 @@ static enum health_status check_upstream(struct health_result *result, void *arg
     const struct service *s = arg;
     int error = 0;
     for (const struct addrinfo *a = s->upstream; a != NULL; a = a->ai_next) {
-        /* Half of what is left, so that the next address, and our own words, have their time. */
-        error = try_to_connect(a, health_remaining_ms(result) / 2);
+        /* Not all of the time, so that the next address, and our own words, have theirs. */
+        error = try_to_connect(a, result);
         if (error == 0)
             return HEALTH_PASS;
     }

@@ -163,8 +163,8 @@ struct health_options {
 
     /* Not 0: tell systemd (sd_notify(3), over $NOTIFY_SOCKET as it is at health_start()): READY=1
      * when /ready first passes, STATUS= with what fails, STOPPING=1 at health_drain(), and, where
-     * the unit has WatchdogSec=, WATCHDOG=1 twice in that time, but only while /live passes.  The
-     * library asks both probes by itself for that. */
+     * the unit has WatchdogSec=, WATCHDOG=1 twice in that time, but only while /live passes, and as
+     * soon as it passes again.  The library asks both probes by itself for that. */
     unsigned systemd;
 
     /* Must be 0. */
@@ -348,6 +348,9 @@ HEALTH_PUBLIC void health_drain(struct health *h);
  * counts as a beat.  `probes` 0 is HEALTH_LIVE.  *ret_b is valid until health_remove() of its name
  * or health_free().
  *
+ * Beats are kept by the kernel's coarse clock, which may be 10 ms late: a `max_age_ms` below 100
+ * makes no sense.
+ *
  * Returns: as health_add_check(); HEALTH_EINVAL for `max_age_ms` 0 or `ret_b` NULL.  Since: 0.1.
  */
 HEALTH_PUBLIC int health_add_heartbeat(struct health *h, const char *name, unsigned max_age_ms,
@@ -404,7 +407,8 @@ struct health_change {
     /* Why it is not passing, as in the document; "" if there is nothing to say. */
     const char *reason;
 
-    /* When it changed, in ms since 1970. */
+    /* When it became what it is now, in ms since 1970; never before that of the change told before,
+     * as long as the clock is not set. */
     long long time_ms;
 
     /* HEALTH_LIVE, HEALTH_READY, HEALTH_STARTUP or HEALTH_ALL (/health): what has changed is the
@@ -420,15 +424,17 @@ struct health_change {
     unsigned reserved;
 };
 
-/* Told of changes; on a worker thread, one change at a time, in order. */
+/* Told of changes; on a worker thread, one change at a time, in the order of their `time_ms`; of a
+ * check before what it does to a probe. */
 typedef void health_change_fn(const struct health_change *change, void *arg);
 
 /*
  * health_on_change(h, fn, arg): Has `fn` called for each change of a check's or a probe's status,
  * also those that time alone makes; at first for each that is not as it begins (see
  * struct health_change).  While `fn` is slow changes are taken together: it may not see a status
- * that has gone again, but always the last one.  It takes the place of the one set before, which is
- * not called again, though a call may still be under way.  `fn` NULL: none.
+ * that has gone again, but always the last one, as of when it came.  It takes the place of the one
+ * set before, which is not called again, though a call may still be under way: over it is, at the
+ * latest, when `fn` is called, or health_stop() has returned 0.  `fn` NULL: none.
  *
  * On-demand checks change only when they are asked.
  *

@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "checks/patience.h"
+
 union address {
     struct sockaddr any;
     struct sockaddr_in four;
@@ -65,25 +67,43 @@ static socklen_t read_address(const char *text, union address *ret)
                : 0;
 }
 
-/* Returns: 0 if the address accepts a connection in time, else an error number. */
-static int try_to_connect(const union address *address, socklen_t length, unsigned timeout_ms)
+/* Waits until the socket is connected or cannot be.  Returns: 0 then, else an error number. */
+static int wait_connected(int fd, const struct health_result *result)
 {
-    struct pollfd connecting = {.events = POLLOUT};
+    struct pollfd connecting = {.fd = fd, .events = POLLOUT};
+    struct health__patience patience = {0};
+    unsigned slice_ms;
+    int count;
+
+    /* Signals that the C library is interrupted by cannot be blocked: a seteuid() of the service's
+     * reaches every thread by one. */
+    do {
+        slice_ms = health__patience_ms(&patience, result);
+        count = poll(&connecting, 1, (int)slice_ms);
+    } while ((count < 0 && errno == EINTR) || (count == 0 && slice_ms > 0));
+    if (count < 0)
+        return errno;
+    return count > 0 ? 0 : ETIMEDOUT;
+}
+
+/* Returns: 0 if the address accepts a connection in time, else an error number. */
+static int try_to_connect(
+    const union address *address, socklen_t length, const struct health_result *result)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     socklen_t size = sizeof(int);
     int error = 0;
 
-    connecting.fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (connecting.fd < 0)
+    if (fd < 0)
         return errno;
-    if (connect(connecting.fd, &address->any, length) != 0) {
-        if (errno != EINPROGRESS)
-            error = errno;
-        else if (poll(&connecting, 1, (int)timeout_ms) != 1)
-            error = ETIMEDOUT;
-        else
-            (void)getsockopt(connecting.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (connect(fd, &address->any, length) != 0) {
+        error = errno;
+        if (error == EINPROGRESS)
+            error = wait_connected(fd, result);
+        if (error == 0)
+            (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
     }
-    (void)close(connecting.fd);
+    (void)close(fd);
     return error;
 }
 
@@ -98,7 +118,7 @@ enum health_status health_check_connect(struct health_result *result, void *addr
     if (length == 0)
         return health_explain(result, HEALTH_FAIL, "no address of the form \"127.0.0.1:80\": %.64s",
             text != NULL ? text : "NULL");
-    error = try_to_connect(&to, length, health_remaining_ms(result) / 4 * 3);
+    error = try_to_connect(&to, length, result);
     errno = before;
     if (error == 0)
         return HEALTH_PASS;

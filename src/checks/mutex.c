@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "checks/patience.h"
+
 #define TRY_EVERY_MS 5
 
 /* GCC's ThreadSanitizer does not know pthread_mutex_clocklock(), and believes that nobody has what
@@ -27,35 +29,57 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Takes the mutex.  Returns: 0, ETIMEDOUT, or what is wrong with it. */
-static int take(pthread_mutex_t *mutex, unsigned timeout_ms)
+/* Tries until the mutex is had or it is time.  Returns: 0, EBUSY, or what is wrong with it. */
+static int try_until(pthread_mutex_t *mutex, int64_t until_ms)
+{
+    int error;
+
+    while ((error = pthread_mutex_trylock(mutex)) == EBUSY && now_ms() < until_ms)
+        (void)poll(NULL, 0, TRY_EVERY_MS);
+    return error;
+}
+
+/* Takes the mutex within so long.  Returns: 0, EBUSY, or what is wrong with it. */
+static int take_within(pthread_mutex_t *mutex, unsigned timeout_ms)
 {
     int64_t until_ms = now_ms() + timeout_ms;
 #ifdef HEALTH_HAVE_CLOCKLOCK
     struct timespec until = {(time_t)(until_ms / 1000), (long)(until_ms % 1000) * 1000000};
+    int error = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
 
-    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
-#else
+    /* Some C libraries and kernels wait by that clock for no mutex that inherits priority. */
+    if (error != EINVAL)
+        return error == ETIMEDOUT ? EBUSY : error;
+#endif
+    /* pthread_mutex_timedlock() would wait by a clock that can be set. */
+    return try_until(mutex, until_ms);
+}
+
+/* Takes the mutex.  Returns: as above. */
+static int take(
+    pthread_mutex_t *mutex, struct health__patience *patience, const struct health_result *result)
+{
+    unsigned slice_ms;
     int error;
 
-    /* pthread_mutex_timedlock() would wait by a clock that can be set. */
-    while ((error = pthread_mutex_trylock(mutex)) == EBUSY && now_ms() < until_ms)
-        (void)poll(NULL, 0, TRY_EVERY_MS);
-    return error == EBUSY ? ETIMEDOUT : error;
-#endif
+    do {
+        slice_ms = health__patience_ms(patience, result);
+        error = take_within(mutex, slice_ms);
+    } while (error == EBUSY && slice_ms > 0);
+    return error;
 }
 
 enum health_status health_check_mutex(struct health_result *result, void *mutex)
 {
-    unsigned timeout_ms = health_remaining_ms(result) / 4 * 3;
+    struct health__patience patience = {0};
     int error;
 
     if (mutex == NULL)
         return health_explain(result, HEALTH_FAIL, "there is no mutex");
-    error = take(mutex, timeout_ms);
-    if (error == ETIMEDOUT)
+    error = take(mutex, &patience, result);
+    if (error == EBUSY)
         return health_explain(
-            result, HEALTH_FAIL, "the mutex could not be taken within %u ms", timeout_ms);
+            result, HEALTH_FAIL, "the mutex could not be taken within %u ms", patience.all_ms);
     if (error != 0)
         return health_explain(result, HEALTH_FAIL, "the mutex cannot be taken: error %d", error);
     (void)pthread_mutex_unlock(mutex);

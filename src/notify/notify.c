@@ -6,10 +6,9 @@
 #include "notify/notify.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "base/utf8.h"
+#include "notify/status.h"
 #include "notify/unit.h"
 
 #define PATIENCE_MS 1000 /* how long a call may take before another worker has its place */
@@ -21,31 +20,6 @@
 static struct health__notifier *notifier_of(struct health__observer *observer)
 {
     return health__container(observer, struct health__notifier, observer);
-}
-
-/* ---- How things are ---- */
-
-enum health_status health__notifier_status(
-    const struct health__notifier *n, enum health__endpoint endpoint, unsigned gates)
-{
-    const struct health__tally *tallies =
-        health__endpoint_lenient(endpoint) ? n->engine->lenient_tallies : n->engine->tallies;
-    unsigned probes = health__endpoint_probes(endpoint, gates), i;
-    enum health_status status = HEALTH_PASS;
-
-    if (health__endpoint_latched(endpoint, gates))
-        return HEALTH_PASS;
-    if (health__endpoint_shut(endpoint, gates))
-        return HEALTH_FAIL;
-    for (i = 0; i < HEALTH__PROBES; i++) {
-        if (!(probes >> i & 1))
-            continue;
-        if (tallies[i].fails > 0)
-            return HEALTH_FAIL;
-        if (tallies[i].warns > 0)
-            status = HEALTH_WARN;
-    }
-    return status;
 }
 
 /* The gates; startup is let pass if it does. */
@@ -61,70 +35,15 @@ static unsigned read_gates(struct health__notifier *n)
     return gates;
 }
 
-/* The gate that makes the endpoint fail, in words; NULL if none does. */
-static const char *shut_by(enum health__endpoint endpoint, unsigned gates)
-{
-    if (!health__endpoint_shut(endpoint, gates))
-        return NULL;
-    if (gates & HEALTH__NOT_STARTED)
-        return "not started";
-    return gates & HEALTH__DRAINING ? "draining" : "not ready";
-}
-
-static enum health_status status_of(
-    const struct health__check *check, enum health__endpoint endpoint)
-{
-    struct health__verdict v = health__state_verdict(&check->state, &check->policy);
-
-    return health__endpoint_lenient(endpoint) ? v.status : v.strict;
-}
-
-/* Why it is not passing, as in the document: what is not UTF-8 replaced. */
-static void append_reason(const struct health__notifier *n, char to[3 * HEALTH__REASON_BYTES],
-    const struct health__check *check)
-{
-    char reason[HEALTH__REASON_BYTES];
-
-    (void)health__check_reason(reason, check, health__engine_wall_offset_ms(n->engine));
-    health__utf8_clean(to, reason);
-}
-
-void health__notifier_explain(const struct health__notifier *n, enum health__endpoint endpoint,
-    unsigned gates, enum health_status status, char to[HEALTH__NOTIFY_REASON_BYTES])
-{
-    unsigned probes = health__endpoint_probes(endpoint, gates);
-    const char *gate = shut_by(endpoint, gates);
-    struct health__link *link, *rest;
-    size_t length;
-
-    to[0] = '\0';
-    if (status == HEALTH_PASS)
-        return;
-    if (gate != NULL) {
-        (void)snprintf(to, HEALTH__NOTIFY_REASON_BYTES, "%s", gate);
-        return;
-    }
-    health__list_each (link, rest, &n->engine->checks) {
-        const struct health__check *check = health__container(link, struct health__check, link);
-
-        if (((check->policy.probes | HEALTH_ALL) & probes) == 0 ||
-            status_of(check, endpoint) != status)
-            continue;
-        length = (size_t)snprintf(to, HEALTH__NOTIFY_REASON_BYTES, "%s: ", check->name);
-        append_reason(n, to + length, check);
-        if (to[length] == '\0')
-            to[length - 2] = '\0';
-        return;
-    }
-}
-
 /* ---- on_change ---- */
 
 static void call(struct health__job *job)
 {
     struct health__notifier *n = health__container(job, struct health__notifier, job);
+    health_change_fn *fn = atomic_exchange(&n->told_fn, NULL);
 
-    n->told_fn(&n->change, n->told_arg);
+    if (fn != NULL)
+        fn(&n->change, n->told_arg);
 }
 
 static void ended(struct health__job *job, void *arg)
@@ -137,40 +56,40 @@ static void ended(struct health__job *job, void *arg)
 static void tell(struct health__notifier *n, unsigned probe, enum health_status before,
     enum health_status after, int64_t at)
 {
+    if (n->changed_at < at)
+        n->changed_at = at;
     n->change = (struct health_change){
         .size = sizeof(n->change),
         .name = n->name,
         .reason = n->reason,
-        .time_ms = at + health__engine_wall_offset_ms(n->engine),
+        .time_ms = n->changed_at + health__engine_wall_offset_ms(n->engine),
         .probe = probe,
         .before = before,
         .after = after,
     };
-    n->told_fn = n->fn;
     n->told_arg = n->arg;
+    atomic_store(&n->told_fn, n->fn);
     n->telling = true;
     n->overdue = false;
     n->told_at = n->engine->now;
     health__engine_queue(n->engine, &n->job);
 }
 
-/* Returns: whether there was something to tell of the check. */
-static bool tell_check(struct health__notifier *n, struct health__check *check)
+static void tell_check(struct health__notifier *n, struct health__check *check)
 {
-    enum health_status before = check->told, after = status_of(check, HEALTH__AT_HEALTH);
+    enum health_status before = check->told,
+                       after = health__notifier_check_status(check, HEALTH__AT_HEALTH);
 
-    if (check->state.pending || before == after)
-        return false;
+    health__list_remove(&check->changed);
     check->told = after;
     (void)snprintf(n->name, sizeof(n->name), "%s", check->name);
     n->reason[0] = '\0';
     if (after != HEALTH_PASS)
-        append_reason(n, n->reason, check);
+        health__notifier_reason(n, check, n->reason);
     tell(n, 0, before, after, check->state.since);
-    return true;
 }
 
-static bool tell_probe(struct health__notifier *n, enum health__endpoint endpoint, unsigned gates)
+static void tell_probe(struct health__notifier *n, unsigned endpoint, unsigned gates)
 {
     static const struct {
         const char *name;
@@ -181,30 +100,55 @@ static bool tell_probe(struct health__notifier *n, enum health__endpoint endpoin
         [HEALTH__AT_STARTUP] = {"startup", HEALTH_STARTUP},
         [HEALTH__AT_HEALTH] = {"health", HEALTH_ALL},
     };
-    enum health_status before = n->told[endpoint],
-                       after = health__notifier_status(n, endpoint, gates);
+    enum health_status before = n->told[endpoint], after = n->seen[endpoint];
 
-    if (before == after)
-        return false;
     n->told[endpoint] = after;
     (void)snprintf(n->name, sizeof(n->name), "%s", probes[endpoint].name);
-    health__notifier_explain(n, endpoint, gates, after, n->reason);
-    tell(n, probes[endpoint].probe, before, after, n->engine->now);
-    return true;
+    health__notifier_explain(n, (enum health__endpoint)endpoint, gates, after, n->reason);
+    tell(n, probes[endpoint].probe, before, after, n->seen_at[endpoint]);
 }
 
-/* Tells the next change there is.  Checks first: what they do to the probes comes after. */
+/* The check that has changed first, of those of which there is something to tell; NULL.  Forgets
+ * the others.  They come as they are looked at, which is not as they have changed. */
+static struct health__check *first_check(struct health__notifier *n)
+{
+    struct health__check *first = NULL;
+    struct health__link *link, *rest;
+
+    health__list_each (link, rest, &n->engine->changed) {
+        struct health__check *check = health__container(link, struct health__check, changed);
+
+        if (check->state.pending ||
+            check->told == health__notifier_check_status(check, HEALTH__AT_HEALTH))
+            health__list_remove(link);
+        else if (first == NULL || check->state.since < first->state.since)
+            first = check;
+    }
+    return first;
+}
+
+/* The same of the probes; HEALTH__ENDPOINTS: none. */
+static unsigned first_probe(const struct health__notifier *n)
+{
+    unsigned first = HEALTH__ENDPOINTS, i;
+
+    for (i = 0; i < HEALTH__ENDPOINTS; i++)
+        if (n->told[i] != n->seen[i] &&
+            (first == HEALTH__ENDPOINTS || n->seen_at[i] < n->seen_at[first]))
+            first = i;
+    return first;
+}
+
+/* Tells the first change there is; of a check before what it has done to the probes. */
 static void tell_next(struct health__notifier *n, unsigned gates)
 {
-    struct health__link *link;
-    unsigned i;
+    struct health__check *check = first_check(n);
+    unsigned probe = first_probe(n);
 
-    while ((link = health__list_take(&n->engine->changed)) != NULL)
-        if (tell_check(n, health__container(link, struct health__check, changed)))
-            return;
-    for (i = 0; i < HEALTH__ENDPOINTS; i++)
-        if (tell_probe(n, (enum health__endpoint)i, gates))
-            return;
+    if (check != NULL && (probe == HEALTH__ENDPOINTS || check->state.since <= n->seen_at[probe]))
+        tell_check(n, check);
+    else if (probe < HEALTH__ENDPOINTS)
+        tell_probe(n, probe, gates);
 }
 
 /* ---- The observer ---- */
@@ -236,12 +180,28 @@ static int64_t look_at_missed(struct health__notifier *n, int64_t now)
     return next;
 }
 
+/* Sees which probes have changed, also while a call is under way. */
+static void look_at_probes(struct health__notifier *n, unsigned gates, int64_t now)
+{
+    unsigned i;
+
+    for (i = 0; i < HEALTH__ENDPOINTS; i++) {
+        enum health_status status = health__notifier_status(n, (enum health__endpoint)i, gates);
+
+        if (status == n->seen[i])
+            continue;
+        n->seen[i] = status;
+        n->seen_at[i] = now;
+    }
+}
+
 static int64_t turn(struct health__observer *observer, int64_t now)
 {
     struct health__notifier *n = notifier_of(observer);
     int64_t next = look_at_missed(n, now);
     unsigned gates = read_gates(n);
 
+    look_at_probes(n, gates, now);
     if (health__systemd_listens(&n->systemd))
         next = earlier(next, health__unit_turn(n, gates, now));
     if (n->fn != NULL && !n->telling)
@@ -262,6 +222,8 @@ static bool idle(struct health__observer *observer)
     struct health__notifier *n = notifier_of(observer);
     unsigned gates = health__gates_read(n->engine->gates), i;
 
+    if (health__unit_owes(n, gates))
+        return false;
     if (n->fn == NULL)
         return true;
     if (n->telling || !health__list_empty(&n->engine->changed))
@@ -301,16 +263,33 @@ static void forget(struct health__observer *observer)
 
 /* ---- The service ---- */
 
+static enum health_status first_status(unsigned endpoint)
+{
+    return endpoint == HEALTH__AT_LIVE ? HEALTH_PASS : HEALTH_FAIL;
+}
+
 /* Nobody has been told of anything. */
 static void tell_anew(struct health__notifier *n)
 {
     struct health__link *link, *rest;
-    size_t i;
+    unsigned i;
 
     for (i = 0; i < HEALTH__ENDPOINTS; i++)
-        n->told[i] = i == HEALTH__AT_LIVE ? HEALTH_PASS : HEALTH_FAIL;
+        n->told[i] = first_status(i);
     health__list_each (link, rest, &n->engine->checks)
         health__container(link, struct health__check, link)->told = HEALTH_PASS;
+    n->changed_at = HEALTH__NOT_YET;
+}
+
+/* Nobody has looked at the probes until now. */
+static void see_anew(struct health__notifier *n)
+{
+    unsigned i;
+
+    for (i = 0; i < HEALTH__ENDPOINTS; i++) {
+        n->seen[i] = first_status(i);
+        n->seen_at[i] = n->engine->now;
+    }
 }
 
 struct setting {
@@ -327,7 +306,11 @@ static bool set(struct health__errand *errand)
 
     n->fn = s->fn;
     n->arg = s->arg;
+    /* A call that no worker has begun is none any more. */
+    atomic_store(&n->told_fn, NULL);
     tell_anew(n);
+    if (!atomic_load(&n->engine->observed))
+        see_anew(n);
     /* Of a loop that does not run, `begin` does it. */
     if (!errand->refused)
         health__engine_observe(n->engine, is_wanted(n));
@@ -351,5 +334,6 @@ void health__notifier_init(
         .job = {.call = call, .ended = ended, .sure = true},
     };
     tell_anew(n);
+    see_anew(n);
     n->systemd.fd.fd = -1;
 }

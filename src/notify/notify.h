@@ -5,13 +5,15 @@
  * lost and nothing needs to be kept: a change that is not told of yet is a difference that is still
  * there.
  *
- * All of it is the loop's, but for `change` and what it points to while a worker has it.
+ * All of it is the loop's, but for `told_fn`, which whoever takes it out has, and, from then until
+ * the job has ended, `told_arg`, `change` and what it points to, which are the worker's.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #ifndef HEALTH_NOTIFY_NOTIFY_H
 #define HEALTH_NOTIFY_NOTIFY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,14 +49,18 @@ struct health__notifier {
     health_change_fn *fn; /* NULL: none */
     void *arg;
 
-    enum health_status told[HEALTH__ENDPOINTS]; /* of the probes */
+    /* Of the probes: what was last told, what was last seen, and since when that is so. */
+    enum health_status told[HEALTH__ENDPOINTS];
+    enum health_status seen[HEALTH__ENDPOINTS];
+    int64_t seen_at[HEALTH__ENDPOINTS];
 
     /* The change that is being told of. */
     struct health__job job;
     bool telling;
     bool overdue; /* it takes its time: another worker has its place */
     int64_t told_at;
-    health_change_fn *told_fn;
+    int64_t changed_at; /* the moment that was last told of: the next is none before */
+    _Atomic(health_change_fn *) told_fn; /* whom; NULL: it was called, or is not to be any more */
     void *told_arg;
     struct health_change change;
     char name[HEALTH__NAME_BYTES];
@@ -63,10 +69,12 @@ struct health__notifier {
     struct health__systemd systemd;
     struct health__inquiry ready;
     struct health__inquiry live;
-    bool is_ready;      /* READY=1 was sent */
-    bool is_stopping;   /* STOPPING=1 was sent */
-    bool owes_watchdog; /* WATCHDOG=1 is due and could not be sent */
-    bool has_status;    /* `status` was sent, for `status_version` and `status_gates` */
+    bool is_ready;    /* READY=1 was sent */
+    bool is_stopping; /* STOPPING=1 was sent */
+    bool is_fed;      /* WATCHDOG=1 was sent once */
+    bool has_status;  /* `status` was sent, for `status_version` and `status_gates` */
+    int64_t
+        feed_at; /* when to send WATCHDOG=1 next, or, if /live fails then, as soon as it passes */
     uint64_t status_version;
     unsigned status_gates;
     char status[HEALTH__NOTIFY_STATUS_BYTES];

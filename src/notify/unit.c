@@ -2,8 +2,8 @@
  * The service as systemd's unit.
  *
  * On-demand checks are run only for those who ask.  So that a unit need not wait for a stranger,
- * the loop itself asks: /ready until it has passed once, and /live as often as the watchdog is to
- * be fed.
+ * the loop itself asks: /ready until it has passed once, and /live before the watchdog is to be
+ * fed.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "notify/status.h"
 
 #define ASK_MS   500 /* between two questions whether it is ready */
 #define RETRY_MS 100 /* after a line that could not be sent */
@@ -70,20 +71,49 @@ static int64_t tell_ready(struct health__notifier *n, unsigned gates, int64_t no
     return send_once(n, &n->is_ready, "READY=1", now);
 }
 
+/*
+ * How long before it is to be fed /live is asked, so that what is asked is known by then: as long
+ * as an answer may take, but never so long that it is old news.
+ */
+static int64_t lead_ms(const struct health__notifier *n)
+{
+    return earlier(n->engine->response_ms, n->systemd.watchdog_ms / 2);
+}
+
+/* How long after a question the next is asked: where /live has failed when the watchdog was to be
+ * fed, there is half of the unit's time left for it to pass again. */
+static int64_t ask_every_ms(const struct health__notifier *n, int64_t now)
+{
+    int64_t half_ms = n->systemd.watchdog_ms;
+
+    if (n->feed_at > now)
+        return half_ms;
+    return half_ms >= 4 ? half_ms / 4 : 1;
+}
+
+/* Fed is by what is known, be it that an answer is still waited for: a run that hangs makes /live
+ * fail by itself. */
 static int64_t feed_watchdog(struct health__notifier *n, unsigned gates, int64_t now)
 {
+    int64_t asks_at;
     bool fed = false;
 
     if (n->systemd.watchdog_ms == 0)
         return HEALTH__NEVER;
-    if (inquire(n, &n->live, HEALTH__AT_LIVE, gates, n->systemd.watchdog_ms, now))
-        n->owes_watchdog = health__notifier_status(n, HEALTH__AT_LIVE, gates) != HEALTH_FAIL;
-    if (n->owes_watchdog && health__notifier_status(n, HEALTH__AT_LIVE, gates) != HEALTH_FAIL) {
-        if (send_once(n, &fed, "WATCHDOG=1", now) != HEALTH__NEVER)
-            return now + RETRY_MS;
-        n->owes_watchdog = false;
-    }
-    return n->live.asking ? HEALTH__NEVER : n->live.at;
+    /* The first time there is no need to wait. */
+    if (inquire(n, &n->live, HEALTH__AT_LIVE, gates, ask_every_ms(n, now), now) && !n->is_fed)
+        n->feed_at = earlier(n->feed_at, now);
+    asks_at = n->live.asking ? HEALTH__NEVER : n->live.at;
+    if (health__notifier_status(n, HEALTH__AT_LIVE, gates) == HEALTH_FAIL)
+        return asks_at;
+    if (n->feed_at > now)
+        return earlier(n->feed_at, asks_at);
+    if (send_once(n, &fed, "WATCHDOG=1", now) != HEALTH__NEVER)
+        return now + RETRY_MS;
+    n->is_fed = true;
+    n->feed_at = now + n->systemd.watchdog_ms;
+    n->live.at = n->feed_at - lead_ms(n);
+    return n->live.asking ? n->feed_at : n->live.at;
 }
 
 /* STATUS= is a line: what would end it is a blank. */
@@ -135,9 +165,15 @@ int64_t health__unit_turn(struct health__notifier *n, unsigned gates, int64_t no
     return next;
 }
 
+bool health__unit_owes(const struct health__notifier *n, unsigned gates)
+{
+    return health__systemd_listens(&n->systemd) && (gates & HEALTH__DRAINING) && !n->is_stopping;
+}
+
 void health__unit_begin(struct health__notifier *n, int64_t now)
 {
     health__systemd_begin(&n->systemd);
     n->ready = n->live = (struct health__inquiry){.at = now};
-    n->is_ready = n->is_stopping = n->owes_watchdog = n->has_status = false;
+    n->is_ready = n->is_stopping = n->is_fed = n->has_status = false;
+    n->feed_at = now + n->systemd.watchdog_ms;
 }

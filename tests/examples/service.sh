@@ -132,6 +132,26 @@ kill -TERM "$pid"
 wait "$pid" || fail "it ends with $?"
 [ "$(wc -l <"$scratch/service")" -eq 1 ] || fail "it has more to say: $(cat "$scratch/service")"
 
+echo "== What is in flight at SIGTERM is finished"
+run flying
+must_answer 200 /ready '"status":"pass"'
+# Clients that send nothing keep its four workers, so that a request waits behind the fifth.
+for client in 1 2 3 4 5; do
+    sleep 15 | curl -q -s --noproxy '*' "telnet://127.0.0.1:$port" >"$scratch/idle" 2>&1 &
+    pids="$pids $!"
+done
+must_answer 200 /health/queue '"observedValue":1,'
+{
+    echo "in flight"
+    sleep 15
+} | curl -q -s --noproxy '*' "telnet://127.0.0.1:$port" >"$scratch/answer" 2>&1 &
+pids="$pids $!"
+must_answer 200 /health/queue '"observedValue":2,'
+kill -TERM "$pid"
+wait "$pid" || fail "it ends with $?"
+patiently grep -q '^ok' "$scratch/answer" || fail "a request in flight is answered: $(cat "$scratch/answer")"
+grep -q '^in flight$' "$scratch/flying.data/requests" || fail "a request in flight is not stored"
+
 # stores <line>: A client of the service's is served.
 stores()
 {

@@ -760,6 +760,8 @@ static void assert_told_the_end(void)
 {
     unsigned i;
 
+    for (i = 1; i < r->count; i++)
+        assert_true(r->notes[i].time_ms >= r->notes[i - 1].time_ms);
     for (i = 0; i < TOGGLED; i++) {
         char name[8];
 
@@ -832,6 +834,92 @@ static void it_is_told_once_at_a_time(void **state)
     }
     service_end(h);
     assert_chains(r);
+}
+
+/* As of when it changed, and in that order, however late it is told. */
+static void a_slow_one_is_told_when_it_was(void **state)
+{
+    struct health *h = make(0);
+    int64_t failed_at, warned_at, seen_by;
+    size_t at = 0;
+
+    (void)state;
+    add_pushed(h, "a", HEALTH_LIVE, 0);
+    add_pushed(h, "b", HEALTH_ALL, 0);
+    report(h, "a", P, NULL);
+    report(h, "b", P, NULL);
+    hold(r, true);
+    assert_accepted(health_start(h));
+    assert_note(&at, "ready", HEALTH_READY, F, P, "");
+    asking_pause(50);
+    failed_at = document_now_ms();
+    report(h, "a", F, NULL);
+    asking_pause(100);
+    report(h, "b", W, NULL);
+    asking_pause(100);
+    warned_at = document_now_ms();
+    report(h, "a", W, NULL);
+    /* The loop has seen it when it has come round. */
+    assert_accepted(health_document(h, HEALTH_LIVE, NULL, 0, NULL, NULL));
+    assert_accepted(health_document(h, HEALTH_LIVE, NULL, 0, NULL, NULL));
+    seen_by = document_now_ms();
+    asking_pause(100);
+    hold(r, false);
+    assert_note(&at, "startup", HEALTH_STARTUP, F, P, "");
+    /* The others change with the first, or the last. */
+    assert_between(assert_note(&at, "b", 0, P, W, "")->time_ms, failed_at + 100 - ROUNDING_MS,
+        warned_at + ROUNDING_MS);
+    assert_between(assert_note(&at, "a", 0, P, W, "")->time_ms, warned_at - ROUNDING_MS,
+        seen_by + ROUNDING_MS);
+    assert_between(assert_note(&at, "live", HEALTH_LIVE, P, W, "a")->time_ms,
+        warned_at - ROUNDING_MS, seen_by + ROUNDING_MS);
+    assert_note(&at, "health", HEALTH_ALL, F, W, "a");
+    assert_quiet(r, at);
+    service_end(h);
+    assert_chains(r);
+}
+
+/* A call that no worker has begun is not made once another has taken the place, or none. */
+static void one_that_is_replaced_is_not_called(void **state)
+{
+    static struct puppet p;
+    struct health_check check;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        struct health *h = make(1);
+        size_t before;
+
+        /* The only worker is busy. */
+        puppet_init(&p);
+        puppet_hold(&p);
+        check = puppet_check(&p, "busy");
+        check.interval_ms = 60000;
+        check.timeout_ms = 60000;
+        assert_accepted(health_add_check(h, &check));
+        assert_accepted(health_on_change(h, NULL, NULL));
+        assert_accepted(health_start(h));
+        assert_true(puppet_wait_begun(&p, 1, LONG_MS));
+        assert_accepted(health_on_change(h, receive, r));
+        add_pushed(h, "db", HEALTH_LIVE, 0);
+        report(h, "db", F, NULL);
+        asking_pause(50);
+        before = count_of(r);
+        if (i == 0)
+            assert_accepted(health_on_change(h, NULL, NULL));
+        else
+            assert_accepted(health_on_change(h, receive, &receivers[1]));
+        puppet_let_go(&p);
+        if (i == 1) {
+            wait_last_of(&receivers[1], "db", false, F);
+            wait_last_of(&receivers[1], "live", true, F);
+            assert_chains(&receivers[1]);
+        }
+        assert_quiet(r, before);
+        service_end(h);
+        assert_int_equal(r->count, before);
+    }
 }
 
 /* ---- Hung receivers ---- */
@@ -1060,7 +1148,9 @@ int main(void)
         TEST(what_is_removed_is_told_of_no_more),
         TEST(a_slow_one_is_told_the_end),
         TEST(a_stop_waits_until_the_end_is_told),
+        TEST(a_slow_one_is_told_when_it_was),
         TEST(it_is_told_once_at_a_time),
+        TEST(one_that_is_replaced_is_not_called),
         TEST(a_hung_one_holds_up_no_check),
         TEST(freeing_leaves_the_rest_to_a_hung_one),
         TEST(inside_all_may_be_called),

@@ -4,7 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: pthread_mutex_clocklock */
+/* wrap: pthread_mutex_clocklock pthread_mutex_timedlock */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -76,6 +76,7 @@ static void assert_passes(struct health *h)
 /* ---- health_check_mutex ---- */
 
 static atomic_int wrong_clocks;
+static atomic_bool refuses; /* as for mutexes that inherit priority, where it cannot */
 
 /* Weak: not every C library has it. */
 int __real_pthread_mutex_clocklock(
@@ -88,7 +89,17 @@ int __wrap_pthread_mutex_clocklock(
 {
     if (clock != CLOCK_MONOTONIC)
         (void)atomic_fetch_add(&wrong_clocks, 1);
-    return __real_pthread_mutex_clocklock(mutex, clock, until);
+    return atomic_load(&refuses) ? EINVAL : __real_pthread_mutex_clocklock(mutex, clock, until);
+}
+
+/* It waits by the wall clock. */
+int __real_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until);
+int __wrap_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until);
+
+int __wrap_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
+{
+    (void)atomic_fetch_add(&wrong_clocks, 1);
+    return __real_pthread_mutex_timedlock(mutex, until);
 }
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -211,6 +222,16 @@ static void one_taken_again_and_again_is_had_in_between(void **state)
     for (i = 0; i < COUNT(holders); i++)
         assert_int_equal(pthread_join(holders[i].thread, NULL), 0);
     service_end(h);
+}
+
+static void where_the_clock_is_refused_it_is_tried(void **state)
+{
+    (void)state;
+    atomic_store(&refuses, true);
+    a_free_mutex_passes_and_stays_free(NULL);
+    a_mutex_held_for_ever_fails_in_time(NULL);
+    one_held_briefly_is_waited_for(NULL);
+    atomic_store(&refuses, false);
 }
 
 /* A timeout so short that there is no time to wait. */
@@ -345,9 +366,23 @@ static int connect_soon(int port, bool *ret_done)
     return fd;
 }
 
+static atomic_bool calm;
+
+/* As a service that gives up its rights for a moment, again and again: the C library interrupts
+ * each thread of the process, whatever signals it blocks. */
+static void *disturb(void *unused)
+{
+    while (!atomic_load(&calm)) {
+        (void)seteuid(geteuid());
+        asking_pause(20);
+    }
+    return unused;
+}
+
 /* An accept loop that is stuck: the backlog is full. */
 static void one_that_accepts_no_more_fails_in_time(void **state)
 {
+    pthread_t thread;
     struct health *h = service_start(NULL);
     int port, fd = listen_on(AF_INET, 1, &port), fds[16], ms;
     size_t count = 0, i;
@@ -362,7 +397,11 @@ static void one_that_accepts_no_more_fails_in_time(void **state)
     while (done && count < COUNT(fds))
         fds[count++] = connect_soon(port, &done);
     assert_false(done);
+    atomic_store(&calm, false);
+    assert_int_equal(pthread_create(&thread, NULL, disturb, NULL), 0);
     doc = look(h, "fail", &ms);
+    atomic_store(&calm, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
     assert_between(ms, WAIT_MS - SLACK_MS / 4, TIMEOUT_MS + SLACK_MS);
     (void)snprintf(expected, sizeof(expected), "%s: Connection timed out", address);
     if (ms < TIMEOUT_MS)
@@ -414,6 +453,7 @@ int main(void)
         TEST(a_mutex_held_for_ever_fails_in_time),
         TEST(one_held_briefly_is_waited_for),
         TEST(one_taken_again_and_again_is_had_in_between),
+        TEST(where_the_clock_is_refused_it_is_tried),
         TEST(without_time_a_free_one_passes),
         TEST(no_mutex_fails),
         TEST(it_waits_by_the_monotonic_clock),

@@ -8,11 +8,14 @@
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -401,10 +404,18 @@ static void a_request_waits_until_the_timeout_and_not_for_an_overdue_run(void **
     service_end(h);
 }
 
+static void note_thread(struct health_result *result, void *tid)
+{
+    (void)result;
+    atomic_store((atomic_long *)tid, syscall(SYS_gettid));
+}
+
 static void a_hung_check_is_named_and_hurts_no_other(void **state)
 {
     static struct puppet hung, disk, loop;
+    static atomic_long tid;
     struct health *h = service_start(NULL);
+    char thread[32];
     int64_t ms;
     json_t *doc;
     int i, code;
@@ -414,11 +425,15 @@ static void a_hung_check_is_named_and_hurts_no_other(void **state)
     add(h, &disk, "disk", HEALTH_READY, LONG_MS, 1);
     add(h, &loop, "loop", HEALTH_LIVE, LONG_MS, 1);
     puppet_hold(&hung);
+    puppet_calls(&hung, note_thread, &tid);
     assert_between(
         asking_takes(service_port(h), "/health", &code, &doc), 300 - ROUNDING_MS, 300 + QUICK_MS);
     assert_int_equal(code, 503);
     assert_string_equal(document_check_status(doc, "db"), "fail");
     assert_output_since(doc, "db", "no answer since ", " (thread N)");
+    /* Its own, for a debugger. */
+    (void)snprintf(thread, sizeof(thread), " (thread %ld)", atomic_load(&tid));
+    assert_non_null(strstr(document_output(doc, "db"), thread));
     assert_string_equal(document_check_status(doc, "disk"), "pass");
     assert_string_equal(document_check_status(doc, "loop"), "pass");
     document_free(doc);

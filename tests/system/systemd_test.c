@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -667,6 +668,59 @@ static void with_its_queue_full_nothing_is_lost(void **state)
     close_manager(&m);
 }
 
+struct emptying {
+    struct manager *m;
+    int filled;
+};
+
+static void *empty_later(void *arg)
+{
+    struct emptying *emptying = arg;
+
+    asking_pause(300);
+    empty(emptying->m, emptying->filled);
+    return NULL;
+}
+
+/* The end of a unit, which systemd hears of later, or never. */
+static void a_stop_waits_for_room_while_it_has_time(void **state)
+{
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        struct told_of t = {0};
+        struct emptying emptying;
+        pthread_t thread;
+        struct manager m;
+        struct health *h;
+        int64_t begin;
+
+        open_manager(&m, true);
+        h = make();
+        assert_accepted(health_start(h));
+        wait_line(&m, &t, "READY=1");
+        listen_for(&m, &t, 50);
+        emptying = (struct emptying){&m, fill(&m)};
+        begin = client_now_ms();
+        health_drain(h);
+        if (i == 0) {
+            assert_int_equal(pthread_create(&thread, NULL, empty_later, &emptying), 0);
+            assert_accepted(health_stop(h, LONG_MS));
+            assert_between(client_now_ms() - begin, 300, 300 + SLACK_MS);
+            assert_int_equal(pthread_join(thread, NULL), 0);
+        } else {
+            assert_accepted(health_stop(h, 300));
+            assert_between(client_now_ms() - begin, 300, 300 + SLACK_MS);
+            empty(&m, emptying.filled);
+        }
+        listen_for(&m, &t, 50);
+        assert_int_equal(t.stoppings, i == 0);
+        health_free(h);
+        close_manager(&m);
+    }
+}
+
 /* What could not be sent while it passed is not sent when it fails. */
 static void a_late_watchdog_is_not_fed_when_live_fails(void **state)
 {
@@ -918,6 +972,7 @@ int main(int argc, char **argv)
         TEST(draining_is_told_at_once),
         TEST(a_drain_just_before_the_stop_is_told),
         TEST(with_its_queue_full_nothing_is_lost),
+        TEST(a_stop_waits_for_room_while_it_has_time),
         TEST(a_late_watchdog_is_not_fed_when_live_fails),
         TEST(one_that_is_gone_holds_up_nothing),
         TEST(without_a_place_to_tell_nothing_is_told),

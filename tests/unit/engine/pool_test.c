@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -41,6 +43,7 @@ int __wrap_pthread_create(
 struct call {
     struct health__job job;
     bool was_ours; /* the thread that called it */
+    int tid;       /* its number */
 };
 
 static struct health__pool pool;
@@ -54,6 +57,7 @@ static void call(struct health__job *job)
     struct call *c = health__container(job, struct call, job);
 
     c->was_ours = health__thread_is_ours();
+    c->tid = (int)syscall(SYS_gettid);
     (void)job_run(NULL, &jobs[c - calls]);
 }
 
@@ -343,7 +347,8 @@ static void a_job_is_called_by_a_worker_and_given_back(void **unused)
     (void)health__pool_tend(&pool, 100);
     count_wait(&jobs[0].begun, 1);
     assert_int_equal(calls[0].job.state, HEALTH__JOB_BEGUN);
-    assert_true(atomic_load(&calls[0].job.tid) > 0);
+    assert_int_equal(atomic_load(&calls[0].job.tid), calls[0].tid);
+    assert_int_not_equal(calls[0].tid, getpid());
     job_let(&jobs[0]);
     wait_collected(0);
     assert_int_equal(calls[0].job.state, HEALTH__JOB_ENDED);

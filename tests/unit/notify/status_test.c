@@ -17,7 +17,7 @@
 #include "core/gates.h"
 #include "engine/runs.h"
 #include "notify/notify.h"
-#include "notify/unit.h"
+#include "notify/status.h"
 
 static struct health__gates gates;
 static struct health__server server;
