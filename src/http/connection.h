@@ -51,6 +51,8 @@ struct health__connection {
 
     enum health__phase phase;
     int64_t since;        /* when the phase was entered */
+    int64_t came;         /* when it was accepted */
+    bool answered;        /* it has been sent an answer, whatever it is at now */
     struct health__fd fd; /* MHD's */
     bool known;           /* MHD has begun with it */
     bool local;           /* the client is on the same host */
@@ -115,10 +117,11 @@ void health__connection_shut(struct health__connections *t, struct health__conne
 /* Shuts down what has been in its phase for too long.  Returns: when to do so again. */
 int64_t health__connections_expire(struct health__connections *t, int64_t now);
 
-/* What has come more recently than this is not asked to go. */
+/* What was accepted more recently than this, and has not been answered yet, is not asked to go. */
 #define HEALTH__FAIR_MS 20
 
-/* Whose turn it is to make room; NULL if all have come only just now. */
+/* Whose turn it is to make room, rather one that was not given an answer only just now; NULL if all
+ * have come only just now. */
 struct health__connection *health__connections_victim(struct health__connections *t, int64_t now);
 
 #endif
