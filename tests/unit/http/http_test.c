@@ -212,7 +212,7 @@ static void without_descriptors_someone_makes_room_as_well(void **unused)
     assert_int_equal(http.connections.leaving, 1);
     assert_int_equal(connection(0)->phase, HEALTH__LEAVING);
     /* Young ones do not. */
-    health__connection_enter(&http.connections, connection(1), HEALTH__READING, T + 101);
+    connection(1)->came = T + 101;
     assert_int_equal(run_twice(T + 101), T + 101 + HEALTH__FAIR_MS);
     no_descriptors = false;
     (void)run_twice(T + 101 + HEALTH__FAIR_MS);
