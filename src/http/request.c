@@ -22,18 +22,18 @@ enum {
     LENGTH = 1,   /* there is a Content-Length */
     ENCODING = 2, /* there is a Transfer-Encoding */
     BODY = 4,     /* there is a body */
-    UNCLEAR = 8   /* two readers could take it for different lengths (RFC 9112, section 6.3) */
+    UNCLEAR = 8   /* two readers could read it differently (RFC 9112, sections 5 and 6.3) */
 };
 
 /* ---- The head ---- */
 
-static void note_length(struct health__connection *c, const char *value)
+/* Whatever it is, the connection ends with the answer: MHD 0.9.75 ends a value at its first NUL,
+ * and "0" may be the beginning of another length to whoever is before us. */
+static void note_length(struct health__connection *c, const char *value, size_t length)
 {
-    if (c->framing & (LENGTH | ENCODING))
+    if ((c->framing & (LENGTH | ENCODING)) || length == 0 || strspn(value, "0123456789") != length)
         c->framing |= UNCLEAR;
-    c->framing |= LENGTH;
-    if (value == NULL || value[strspn(value, "0")] != '\0')
-        c->framing |= BODY;
+    c->framing |= LENGTH | BODY;
 }
 
 static void note_encoding(struct health__connection *c)
@@ -61,16 +61,44 @@ static bool is(const char *name, const char *other)
     return strlen(name) == strlen(other) && starts(name, other);
 }
 
-static void note_header(struct health__connection *c, const char *name, const char *value)
+/* A blank in front of the colon hides a header from one reader and not from the other. */
+static bool is_name(const char *name, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length; i++)
+        if ((unsigned char)name[i] <= ' ' || name[i] == 0x7F)
+            return false;
+    return true;
+}
+
+/* A line may end there for one reader and not for the other (RFC 9110, section 5.5). */
+static bool is_value(const char *value, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length; i++)
+        if (value[i] == '\r' || value[i] == '\n' || value[i] == '\0')
+            return false;
+    return true;
+}
+
+/* What is folded MHD 0.9.75 has at the end of the name, so it may be longer than what it is. */
+static void note_header(
+    struct health__connection *c, const char *name, const char *value, size_t length)
 {
     switch (name[0] | 0x20) {
     case 'c':
         if (is(name, "Content-Length"))
-            note_length(c, value);
+            note_length(c, value, length);
+        else if (starts(name, "Content-Length"))
+            c->framing |= UNCLEAR;
         break;
     case 't':
         if (is(name, "Transfer-Encoding"))
             note_encoding(c);
+        else if (starts(name, "Transfer-Encoding"))
+            c->framing |= UNCLEAR;
         break;
     case 'e':
         /* MHD says "100 Continue" before the second call, body or not. */
@@ -78,10 +106,10 @@ static void note_header(struct health__connection *c, const char *name, const ch
             c->framing |= BODY;
         break;
     case 'f':
-        c->proxied |= is(name, "Forwarded");
+        c->proxied |= starts(name, "Forwarded");
         break;
     case 'v':
-        c->proxied |= is(name, "Via");
+        c->proxied |= starts(name, "Via");
         break;
     case 'x':
         c->proxied |= starts(name, "X-Forwarded-") || starts(name, "X-Envoy-");
@@ -112,16 +140,19 @@ static void note_argument(struct health__connection *c, const char *name, const 
     }
 }
 
-static enum MHD_Result note(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result note(void *arg, enum MHD_ValueKind kind, const char *name,
+    size_t name_length, const char *value, size_t value_length)
 {
     struct health__connection *c = arg;
 
     if (name == NULL)
         return MHD_YES;
-    if (kind == MHD_HEADER_KIND)
-        note_header(c, name, value);
-    else
+    if (kind != MHD_HEADER_KIND)
         note_argument(c, name, value);
+    else if (is_name(name, name_length) && is_value(value, value_length))
+        note_header(c, name, value, value_length);
+    else
+        c->framing |= UNCLEAR;
     return MHD_YES;
 }
 
@@ -130,7 +161,7 @@ static void read_head(struct health__connection *c, struct MHD_Connection *conne
     c->request = (struct health__request){.endpoint = HEALTH__AT_READY};
     c->framing = 0;
     c->proxied = c->waited = c->bad_name = false;
-    (void)MHD_get_connection_values(
+    (void)MHD_get_connection_values_n(
         connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), note, c);
 }
 
