@@ -201,11 +201,6 @@ static bool is_current(const struct health__answers *a, const struct health__req
            kept->version == version(a, request, scope);
 }
 
-static bool is_plain(const struct health__request *request)
-{
-    return request->only == NULL && request->exclude_count == 0;
-}
-
 static void drop(struct health__answers *a, struct health__kept *kept)
 {
     if (kept->reply != NULL)
@@ -220,7 +215,7 @@ static struct look evaluate(
 {
     struct look found = look(scope, request);
 
-    if (is_plain(request) && found.started &&
+    if (health__request_is_plain(request) && found.started &&
         health__endpoint_latches(request->endpoint, scope->gates)) {
         health__gates_set(a->gates, HEALTH__LATCHED, true);
         *scope = scope_of(a, request);
@@ -297,7 +292,8 @@ struct health__answer health__answer(
 {
     struct scope scope = scope_of(a, request);
 
-    return is_plain(request) ? answer_kept(a, request, &scope) : answer_once(a, request, &scope);
+    return health__request_is_plain(request) ? answer_kept(a, request, &scope)
+                                             : answer_once(a, request, &scope);
 }
 
 void health__answers_clear(struct health__answers *a)

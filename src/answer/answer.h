@@ -27,6 +27,13 @@ struct health__request {
     size_t exclude_count;
 };
 
+/* Whether all who ask so are given the same document, which is kept; else it is rendered for this
+ * request alone. */
+static inline bool health__request_is_plain(const struct health__request *request)
+{
+    return request->only == NULL && request->exclude_count == 0;
+}
+
 /* What a document becomes in the hands of whoever sends it: one object, made once, sent often. */
 struct health__reply;
 

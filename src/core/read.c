@@ -43,6 +43,17 @@ bool health__name_clean(char ret_name[HEALTH__NAME_BYTES], const char *name)
     return true;
 }
 
+/* Whether a control character begins with this byte: of ASCII, or one of U+0080 to U+009F. */
+static bool is_control(const char *at)
+{
+    unsigned char c = (unsigned char)at[0], second;
+
+    if (c != 0xC2)
+        return c < 0x20 || c == 0x7F;
+    second = (unsigned char)at[1];
+    return second >= 0x80 && second <= 0x9F;
+}
+
 int health__name_read(char ret_name[HEALTH__NAME_BYTES], const char *name)
 {
     size_t i;
@@ -57,7 +68,7 @@ int health__name_read(char ret_name[HEALTH__NAME_BYTES], const char *name)
         if (i == HEALTH_NAME_MAX_BYTES)
             return health__fail(HEALTH_EINVAL, EINVAL, "the name is longer than %d bytes: %.32s...",
                 HEALTH_NAME_MAX_BYTES, name);
-        if (c < 0x20 || c == 0x7F || c == '/')
+        if (is_control(name + i) || c == '/')
             return health__fail(HEALTH_EINVAL, EINVAL,
                 "the name has a byte 0x%02X at %zu: no control characters and no '/'", c, i);
     }

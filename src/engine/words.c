@@ -29,16 +29,19 @@ void health__result_explain(struct health_result *r, const char *format, va_list
 {
     /* Longer than what is kept, so that a character which does not fit is seen whole. */
     char text[HEALTH_REASON_MAX_BYTES + 4];
-    int length = -1;
+    const char *from = text;
+    int length;
 
-    if (format != NULL)
-        length = vsnprintf(text, sizeof(text), format, arguments);
-    r->explained = length >= 0;
+    r->explained = format != NULL;
     r->length = 0;
     if (r->explained) {
-        r->length = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
-        r->length = health__utf8_cut(text, r->length, HEALTH_REASON_MAX_BYTES);
-        memcpy(r->reason, text, r->length);
+        length = vsnprintf(text, sizeof(text), format, arguments);
+        /* A wide character that the locale does not know: better the format than nothing. */
+        if (length < 0)
+            from = format;
+        r->length = strnlen(from, sizeof(text) - 1);
+        r->length = health__utf8_cut(from, r->length, HEALTH_REASON_MAX_BYTES);
+        memcpy(r->reason, from, r->length);
     }
     r->reason[r->length] = '\0';
 }

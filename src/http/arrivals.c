@@ -15,10 +15,10 @@
 #define ACCEPT_AT_ONCE 32
 #define CLOSE_MS       1 /* until MHD has closed what was shut down */
 
-/* Who waits for a check is answered before he goes. */
+/* Who waits for a check is answered before he goes, and who was put off if there is time. */
 static void ask_to_go(struct health__http *http, struct health__connection *victim)
 {
-    if (victim->phase == HEALTH__WAITING) {
+    if (victim->phase == HEALTH__WAITING || victim->phase == HEALTH__PUT_OFF) {
         victim->makes_way = true;
         health__request_hurry(victim);
     } else {

@@ -72,8 +72,8 @@ struct health__connection *health__connection_add(struct health__connections *t,
 
     health__fd_init(&c->fd, fd);
     c->known = false;
-    c->since = now;
-    c->makes_way = false;
+    c->since = c->came = now;
+    c->answered = c->makes_way = false;
     c->local = health__address_is_local(address, length);
     c->from = health__address_source(address, length) % HEALTH__SOURCES;
     health__list_append(&t->sources[c->from].connections, &c->in_source);
@@ -101,6 +101,7 @@ void health__connection_enter(struct health__connections *t, struct health__conn
 {
     if (c->phase == HEALTH__LEAVING)
         return;
+    c->answered |= c->phase == HEALTH__SENDING && phase == HEALTH__READING;
     c->since = now;
     move(t, c, phase);
 }
@@ -140,9 +141,22 @@ int64_t health__connections_expire(struct health__connections *t, int64_t now)
     return reading < sending ? reading : sending;
 }
 
+/* Who keeps a connection busy enters one phase after the other, and has always only just done so:
+ * what counts is when it came, and whether it has had its turn. */
+static bool can_go(const struct health__connection *c, int64_t now)
+{
+    return c->answered || now - c->came >= HEALTH__FAIR_MS;
+}
+
+static bool has_begun_to_send(const struct health__connection *c, int64_t now)
+{
+    return c->phase == HEALTH__SENDING && now - c->since < HEALTH__FAIR_MS;
+}
+
 struct health__connection *health__connections_victim(struct health__connections *t, int64_t now)
 {
     struct health__source_count *busiest = &t->sources[0];
+    struct health__connection *second_best = NULL;
     struct health__link *link, *rest;
     size_t i;
 
@@ -154,10 +168,14 @@ struct health__connection *health__connections_victim(struct health__connections
         struct health__connection *c =
             health__container(link, struct health__connection, in_source);
 
-        if (now - c->since >= HEALTH__FAIR_MS)
-            return c;
+        if (can_go(c, now)) {
+            if (!has_begun_to_send(c, now))
+                return c;
+            if (second_best == NULL)
+                second_best = c;
+        }
         if (++i == LOOK_AT)
             break;
     }
-    return NULL;
+    return second_best;
 }

@@ -12,6 +12,9 @@
  *        +-----------------> LEAVING <----------------------+
  *                    (shut down; MHD closes it)
  *
+ * A request whose document is for it alone may be PUT_OFF before it waits and before it is
+ * answered: see request.c.  That ends as WAITING does, without a limit, as its turn comes.
+ *
  * Each phase has its limit from when it was entered, however much the client does meanwhile.  At
  * the limit of connections the oldest of whoever has most of them makes room.
  *
@@ -40,7 +43,8 @@ struct health__http;
 enum health__phase {
     HEALTH__FREE,
     HEALTH__READING,
-    HEALTH__WAITING, /* MHD has it suspended */
+    HEALTH__WAITING, /* for a check; MHD has it suspended */
+    HEALTH__PUT_OFF, /* to a later turn of the loop; MHD has it suspended */
     HEALTH__SENDING,
     HEALTH__LEAVING,
     HEALTH__PHASES /* how many there are */
@@ -51,6 +55,8 @@ struct health__connection {
 
     enum health__phase phase;
     int64_t since;        /* when the phase was entered */
+    int64_t came;         /* when it was accepted */
+    bool answered;        /* it has been sent an answer, whatever it is at now */
     struct health__fd fd; /* MHD's */
     bool known;           /* MHD has begun with it */
     bool local;           /* the client is on the same host */
@@ -60,10 +66,12 @@ struct health__connection {
     struct MHD_Connection *mhd; /* while suspended */
     struct health__request request;
     struct health__buffer names; /* what the request points to, each with its NUL */
-    unsigned framing;            /* what the head says of a body; see request.c */
+    unsigned framing;            /* what the head says of a body; see head.h */
     bool proxied;                /* someone speaks for the client */
     bool bad_name;               /* a name in the target is none */
+    bool targeted;               /* the target has been read */
     bool waited;                 /* its runs have been waited for */
+    bool its_turn;               /* it was put off, and is not once more */
     bool makes_way;              /* its place is needed: it is shut down once it is answered */
     struct health__waiter waiter;
     struct health__source gone; /* while waiting: tells that the client is */
@@ -115,10 +123,11 @@ void health__connection_shut(struct health__connections *t, struct health__conne
 /* Shuts down what has been in its phase for too long.  Returns: when to do so again. */
 int64_t health__connections_expire(struct health__connections *t, int64_t now);
 
-/* What has come more recently than this is not asked to go. */
+/* What was accepted more recently than this, and has not been answered yet, is not asked to go. */
 #define HEALTH__FAIR_MS 20
 
-/* Whose turn it is to make room; NULL if all have come only just now. */
+/* Whose turn it is to make room, rather one that was not given an answer only just now; NULL if all
+ * have come only just now. */
 struct health__connection *health__connections_victim(struct health__connections *t, int64_t now);
 
 #endif

@@ -114,7 +114,7 @@ static int start(struct health__server *server, struct health__poller *poller, c
     http->poller = poller;
     http->daemon = NULL;
     http->due_at = HEALTH__NEVER;
-    http->draining = false;
+    http->draining = http->ending = false;
     http->arriving = 0;
     if (listen == NULL)
         listen = http->listen;
@@ -153,17 +153,24 @@ err:
     return error;
 }
 
-/* Nobody waits any more: a suspended connection would make MHD_stop_daemon() abort. */
+/* Nobody of this phase waits any more.  Returns: whether anybody did. */
+static bool hurry_all(struct health__link *phase)
+{
+    bool any = !health__list_empty(phase);
+
+    while (!health__list_empty(phase))
+        health__request_hurry(health__container(phase->next, struct health__connection, in_phase));
+    return any;
+}
+
+/* A suspended connection would make MHD_stop_daemon() abort. */
 static void resume_all(struct health__http *http)
 {
-    struct health__link *waiting = &http->connections.phases[HEALTH__WAITING];
+    bool waited = hurry_all(&http->connections.phases[HEALTH__WAITING]);
+    bool put_off = hurry_all(&http->connections.phases[HEALTH__PUT_OFF]);
 
-    if (health__list_empty(waiting))
-        return;
-    while (!health__list_empty(waiting))
-        health__request_hurry(
-            health__container(waiting->next, struct health__connection, in_phase));
-    (void)MHD_run(http->daemon);
+    if (waited || put_off)
+        (void)MHD_run(http->daemon);
 }
 
 /* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on. */
@@ -212,7 +219,7 @@ static void stop(struct health__server *server)
     health__listeners_close(&http->listeners);
     if (http->daemon == NULL)
         return;
-    http->draining = true;
+    http->draining = http->ending = true;
     if (!is_whole(http)) {
         forget(server, true);
         return;
@@ -244,6 +251,22 @@ static void run_daemon(struct health__http *http)
     }
 }
 
+/* Runs MHD, once for each that was put off while there is time: so they go on in order. */
+static void run_in_turn(struct health__http *http, int64_t now)
+{
+    struct health__link *put_off = &http->connections.phases[HEALTH__PUT_OFF];
+
+    http->alone_us = 0;
+    do {
+        if (!health__list_empty(put_off))
+            health__request_go_on(
+                health__container(put_off->next, struct health__connection, in_phase));
+        if (http->due_at <= now && !http->engine->lost)
+            run_daemon(http);
+    } while (
+        !health__list_empty(put_off) && http->alone_us < HEALTH__ALONE_US && !http->engine->lost);
+}
+
 static int64_t run(struct health__server *server, int64_t now)
 {
     struct health__http *http = http_of(server);
@@ -262,8 +285,7 @@ static int64_t run(struct health__server *server, int64_t now)
     if (http->engine->lost)
         return now;
     health__arrivals_accept(http, now);
-    if (http->due_at <= now)
-        run_daemon(http);
+    run_in_turn(http, now);
 
     next = health__connections_expire(&http->connections, now);
     if (http->listeners.paused_to != HEALTH__NOT_YET && http->listeners.paused_to < next)
@@ -277,6 +299,8 @@ static int64_t run(struct health__server *server, int64_t now)
      * in the next turn. */
     if (http->draining && (http->connections.count == 0 ||
                               !health__list_empty(&http->connections.phases[HEALTH__READING])))
+        return now;
+    if (!health__list_empty(&http->connections.phases[HEALTH__PUT_OFF]))
         return now;
     return health__listeners_ready(&http->listeners) ? now : next;
 }

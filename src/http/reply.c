@@ -69,7 +69,8 @@ int health__replies_init(struct health__replies *r)
         .not_found = fixed(text, "Not found. There are /health, /health/NAME, /ready, /live and "
                                  "/startup.\n"),
         .not_allowed = fixed(text, "GET, HEAD or OPTIONS only.\n"),
-        .bad_request = fixed(text, "The length of the request's body is not clear.\n"),
+        .bad_request =
+            fixed(text, "The request is not clear: a header, or the length of its body.\n"),
     };
     if (r->no_memory[0] != NULL && r->no_memory[1] != NULL && r->no_memory[2] != NULL &&
         r->not_found != NULL && r->bad_request != NULL && r->not_allowed != NULL &&

@@ -8,131 +8,20 @@
  * A request that has to wait is suspended in between.  MHD does not look at its socket then: we do,
  * for the client's end of it alone.  When the wait is over MHD calls once more.
  *
+ * A document that is for one request alone may take long to make where there are very many checks.
+ * So there is a limit to what these may take in a turn of the loop; the requests beyond it are put
+ * off, and go on in the next turns, in the order in which they came.
+ *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #include "http/request.h"
 
 #include <string.h>
 
+#include "base/clock.h"
+#include "http/head.h"
 #include "http/http.h"
 #include "http/route.h"
-
-/* What a head says of its body. */
-enum {
-    LENGTH = 1,   /* there is a Content-Length */
-    ENCODING = 2, /* there is a Transfer-Encoding */
-    BODY = 4,     /* there is a body */
-    UNCLEAR = 8   /* two readers could take it for different lengths (RFC 9112, section 6.3) */
-};
-
-/* ---- The head ---- */
-
-static void note_length(struct health__connection *c, const char *value)
-{
-    if (c->framing & (LENGTH | ENCODING))
-        c->framing |= UNCLEAR;
-    c->framing |= LENGTH;
-    if (value == NULL || value[strspn(value, "0")] != '\0')
-        c->framing |= BODY;
-}
-
-static void note_encoding(struct health__connection *c)
-{
-    if (c->framing & (LENGTH | ENCODING))
-        c->framing |= UNCLEAR;
-    c->framing |= ENCODING | BODY;
-}
-
-/* Letters are those of ASCII, whatever the host's locale: in Turkish strcasecmp() takes VIA for
- * another name than Via. */
-static bool starts(const char *name, const char *prefix)
-{
-    for (; *prefix != '\0'; name++, prefix++) {
-        unsigned char a = (unsigned char)*name, b = (unsigned char)*prefix;
-
-        if (a != b && ((a | 0x20) != (b | 0x20) || (a | 0x20) < 'a' || (a | 0x20) > 'z'))
-            return false;
-    }
-    return true;
-}
-
-static bool is(const char *name, const char *other)
-{
-    return strlen(name) == strlen(other) && starts(name, other);
-}
-
-static void note_header(struct health__connection *c, const char *name, const char *value)
-{
-    switch (name[0] | 0x20) {
-    case 'c':
-        if (is(name, "Content-Length"))
-            note_length(c, value);
-        break;
-    case 't':
-        if (is(name, "Transfer-Encoding"))
-            note_encoding(c);
-        break;
-    case 'e':
-        /* MHD says "100 Continue" before the second call, body or not. */
-        if (is(name, "Expect"))
-            c->framing |= BODY;
-        break;
-    case 'f':
-        c->proxied |= is(name, "Forwarded");
-        break;
-    case 'v':
-        c->proxied |= is(name, "Via");
-        break;
-    case 'x':
-        c->proxied |= starts(name, "X-Forwarded-") || starts(name, "X-Envoy-");
-        break;
-    default:
-        break;
-    }
-}
-
-/* Adds a decoded name to those of the request. */
-static void keep_name(struct health__connection *c, const char *name)
-{
-    char clean[HEALTH__ROUTE_NAME_BYTES];
-
-    if (health__route_name(name, clean))
-        health__buffer_append(&c->names, clean, strlen(clean) + 1);
-    else
-        c->bad_name = true;
-}
-
-static void note_argument(struct health__connection *c, const char *name, const char *value)
-{
-    if (strcmp(name, "verbose") == 0) {
-        c->request.verbose = true;
-    } else if (strcmp(name, "exclude") == 0 && value != NULL) {
-        keep_name(c, value);
-        c->request.exclude_count++;
-    }
-}
-
-static enum MHD_Result note(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct health__connection *c = arg;
-
-    if (name == NULL)
-        return MHD_YES;
-    if (kind == MHD_HEADER_KIND)
-        note_header(c, name, value);
-    else
-        note_argument(c, name, value);
-    return MHD_YES;
-}
-
-static void read_head(struct health__connection *c, struct MHD_Connection *connection)
-{
-    c->request = (struct health__request){.endpoint = HEALTH__AT_READY};
-    c->framing = 0;
-    c->proxied = c->waited = c->bad_name = false;
-    (void)MHD_get_connection_values(
-        connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), note, c);
-}
 
 /* ---- What is asked for ---- */
 
@@ -160,7 +49,7 @@ static bool read_target(struct health__connection *c, const char *url)
     c->request.details = tells_details(c);
     only = c->names.length;
     if (route.name != NULL)
-        keep_name(c, route.name);
+        health__head_keep_name(c, route.name);
     /* The buffer has moved while it grew. */
     c->request.excludes = c->names.bytes;
     if (route.name != NULL && !c->bad_name)
@@ -192,7 +81,7 @@ static void resume(struct health__waiter *waiter)
     if (c->http->daemon == NULL)
         return;
     stop_watching(c);
-    c->waited = true;
+    c->waited |= c->phase == HEALTH__WAITING;
     health__connection_enter(&c->http->connections, c, HEALTH__SENDING, c->http->engine->now);
     if (!health__fd_is_ours(&c->fd)) {
         health__engine_lose(c->http->engine);
@@ -208,11 +97,26 @@ void health__request_hurry(struct health__connection *c)
     resume(&c->waiter);
 }
 
+void health__request_go_on(struct health__connection *c)
+{
+    c->its_turn = true;
+    resume(&c->waiter);
+}
+
 /* The client has closed its side, and perhaps waits for the answer. */
 static void client_gone(struct health__source *source, unsigned what)
 {
     (void)what;
     health__request_hurry(health__container(source, struct health__connection, gone));
+}
+
+static void suspend(struct health__connection *c, struct MHD_Connection *connection,
+    enum health__phase phase, int fd)
+{
+    MHD_suspend_connection(connection);
+    c->mhd = connection;
+    c->gone = (struct health__source){client_gone, fd};
+    health__connection_enter(&c->http->connections, c, phase, c->http->engine->now);
 }
 
 /* Returns: whether the request has to wait. */
@@ -226,13 +130,10 @@ static bool begin_to_wait(struct health__connection *c, struct MHD_Connection *c
     if (!health__engine_ask(http->engine, &c->waiter))
         return false;
 
-    MHD_suspend_connection(connection);
-    c->mhd = connection;
-    c->gone = (struct health__source){client_gone, c->fd.fd};
+    suspend(c, connection, HEALTH__WAITING, c->fd.fd);
     /* Without it the wait is as long as it is. */
     if (health__poller_add(http->poller, &c->gone, HEALTH__HANGUP) != 0)
         c->gone.fd = -1;
-    health__connection_enter(&http->connections, c, HEALTH__WAITING, http->engine->now);
     return true;
 }
 
@@ -263,22 +164,57 @@ static enum MHD_Result send_answer(struct health__connection *c, struct MHD_Conn
     return result;
 }
 
+static enum MHD_Result answer(struct health__connection *c, struct MHD_Connection *connection)
+{
+    if (!c->waited && begin_to_wait(c, connection))
+        return MHD_YES;
+    return send_answer(c, connection);
+}
+
+/* Whether there is no time left in this turn, or others are before it. */
+static bool is_early(const struct health__connection *c)
+{
+    const struct health__http *http = c->http;
+
+    return !c->its_turn && (http->alone_us >= HEALTH__ALONE_US ||
+                               !health__list_empty(&http->connections.phases[HEALTH__PUT_OFF]));
+}
+
+/* The same for a document that nobody else can have. */
+static enum MHD_Result answer_alone(struct health__connection *c, struct MHD_Connection *connection)
+{
+    enum MHD_Result result;
+    int64_t began_us;
+
+    if (is_early(c)) {
+        if (c->makes_way || c->http->ending || c->phase == HEALTH__LEAVING)
+            return MHD_NO;
+        suspend(c, connection, HEALTH__PUT_OFF, -1);
+        return MHD_YES;
+    }
+    c->its_turn = false;
+    began_us = health__now_us();
+    result = answer(c, connection);
+    c->http->alone_us += health__now_us() - began_us;
+    return result;
+}
+
 static enum MHD_Result respond(struct health__connection *c, struct MHD_Connection *connection,
     const char *url, const char *method)
 {
     struct health__replies *replies = &c->http->replies;
 
-    if (!c->waited) {
+    if (!c->targeted) {
         if (!read_target(c, url))
             return send_reply(c, connection, MHD_HTTP_NOT_FOUND, replies->not_found);
         if (c->names.failed)
             return MHD_NO; /* no memory for the names; the connection is closed */
         if (!is_allowed(method))
             return send_reply(c, connection, MHD_HTTP_METHOD_NOT_ALLOWED, replies->not_allowed);
-        if (begin_to_wait(c, connection))
-            return MHD_YES;
+        c->targeted = true;
     }
-    return send_answer(c, connection);
+    return health__request_is_plain(&c->request) ? answer(c, connection)
+                                                 : answer_alone(c, connection);
 }
 
 enum MHD_Result health__request_handle(void *arg, struct MHD_Connection *connection,
@@ -293,10 +229,10 @@ enum MHD_Result health__request_handle(void *arg, struct MHD_Connection *connect
     if (c == NULL) {
         c = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
         *request = c;
-        read_head(c, connection);
-        if (c->framing & UNCLEAR)
+        health__head_read(c, connection);
+        if (c->framing & HEALTH__UNCLEAR)
             return send_reply(c, connection, MHD_HTTP_BAD_REQUEST, c->http->replies.bad_request);
-        if (!(c->framing & BODY))
+        if (!(c->framing & HEALTH__BODY))
             return MHD_YES;
     }
     *upload_data_size = 0;

@@ -18,7 +18,15 @@ enum MHD_Result health__request_handle(void *arg, struct MHD_Connection *connect
 void health__request_completed(void *arg, struct MHD_Connection *connection, void **request,
     enum MHD_RequestTerminationCode how);
 
-/* The request waits no longer, and is answered with what is known. */
+/* What documents for one request alone may take in a turn of the loop; who comes then is put off.
+ */
+#define HEALTH__ALONE_US 20000
+
+/* The turn of a request that was put off has come. */
+void health__request_go_on(struct health__connection *c);
+
+/* The request waits no longer, and is answered with what is known; where it was put off, and there
+ * is still no time for it, its connection is closed. */
 void health__request_hurry(struct health__connection *c);
 
 #endif

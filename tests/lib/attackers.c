@@ -53,9 +53,10 @@ struct crowd {
 struct way {
     void (*connected)(struct crowd *c, struct slot *s);
     void (*due)(struct crowd *c, struct slot *s);
-    int period_ms; /* from one `due` to the next */
-    int rest_ms;   /* between the end of a connection and the next one */
-    bool deaf;     /* does not read what comes */
+    void (*heard)(struct crowd *c, struct slot *s); /* something has come */
+    int period_ms;                                  /* from one `due` to the next */
+    int rest_ms; /* between the end of a connection and the next one */
+    bool deaf;   /* does not read what comes */
 };
 
 static char flood[FLOOD_BYTES];
@@ -100,10 +101,13 @@ static void hear(struct crowd *c, struct slot *s, size_t most)
     if (most > sizeof(bytes))
         most = sizeof(bytes);
     n = recv(s->fd, bytes, most, 0);
-    if (n > 0)
+    if (n > 0) {
         atomic_fetch_add(&c->figures->bytes, n);
-    else if (n == 0 || errno != EAGAIN)
+        if (c->way->heard != NULL)
+            c->way->heard(c, s);
+    } else if (n == 0 || errno != EAGAIN) {
         lose(c, s);
+    }
 }
 
 static bool is_odd(const struct slot *s)
@@ -193,15 +197,16 @@ static void begin(struct crowd *c, struct slot *s)
 
 static const struct way ways[] = {
     [ATTACK_IDLE] = {.rest_ms = SECOND_MS},
-    [ATTACK_SLOW_HEAD] = {slow_head, drip, SECOND_MS, SECOND_MS, false},
-    [ATTACK_SLOW_BODY] = {slow_body, drip, SECOND_MS, SECOND_MS, true},
-    [ATTACK_HUGE_BODY] = {huge_body, pour, 100, SECOND_MS, true},
-    [ATTACK_SLOW_READ] = {ask, sip, SECOND_MS, SECOND_MS, true},
-    [ATTACK_KEPT_ALIVE] = {ask_live, NULL, 0, SECOND_MS, false},
-    [ATTACK_RESET] = {reset, NULL, 0, STORM_MS, false},
-    [ATTACK_HALF_CLOSED] = {half_close, NULL, 0, 200, false},
-    [ATTACK_STORM] = {leave, NULL, 0, STORM_MS, false},
-    [ATTACK_RECONNECT] = {begin, NULL, 0, 0, false},
+    [ATTACK_SLOW_HEAD] = {slow_head, drip, NULL, SECOND_MS, SECOND_MS, false},
+    [ATTACK_SLOW_BODY] = {slow_body, drip, NULL, SECOND_MS, SECOND_MS, true},
+    [ATTACK_HUGE_BODY] = {huge_body, pour, NULL, 100, SECOND_MS, true},
+    [ATTACK_SLOW_READ] = {ask, sip, NULL, SECOND_MS, SECOND_MS, true},
+    [ATTACK_KEPT_ALIVE] = {ask_live, NULL, NULL, 0, SECOND_MS, false},
+    [ATTACK_RESET] = {reset, NULL, NULL, 0, STORM_MS, false},
+    [ATTACK_HALF_CLOSED] = {half_close, NULL, NULL, 0, 200, false},
+    [ATTACK_STORM] = {leave, NULL, NULL, 0, STORM_MS, false},
+    [ATTACK_RECONNECT] = {begin, NULL, NULL, 0, 0, false},
+    [ATTACK_BUSY] = {ask_live, NULL, ask_live, 0, 0, false},
 };
 
 /* ---- The crowd ---- */

@@ -22,7 +22,8 @@ enum attack_way {
     ATTACK_RESET,       /* reset at once, half of them with a request on its way */
     ATTACK_HALF_CLOSED, /* shut the sending side, half of them after a request, and stay */
     ATTACK_STORM,       /* connect and leave, again and again */
-    ATTACK_RECONNECT    /* the beginning of a head; reconnect as soon as evicted */
+    ATTACK_RECONNECT,   /* the beginning of a head; reconnect as soon as evicted */
+    ATTACK_BUSY         /* ask again as soon as answered; reconnect as soon as evicted */
 };
 
 /* What is to be done, and what is being done; for attackers_start() to fill. */

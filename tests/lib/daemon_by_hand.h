@@ -57,6 +57,7 @@ static bool mhd_closes;         /* it takes a connection, closes it, and says th
 static bool mhd_refuses;        /* it takes no connection */
 static bool mhd_has_timeout;    /* it wants to be run in time */
 static unsigned mhd_timeout_ms; /* in so much */
+static void (*mhd_does)(void);  /* what else it does when it runs */
 
 struct MHD_Daemon *__wrap_MHD_start_daemon(unsigned flags, uint16_t port,
     MHD_AcceptPolicyCallback policy, void *policy_arg, MHD_AccessHandlerCallback handler,
@@ -219,6 +220,8 @@ enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon)
     size_t i;
 
     daemon->runs++;
+    if (mhd_does != NULL)
+        mhd_does();
     for (i = 0; i < daemon->count; i++) {
         struct health__connection *c;
 

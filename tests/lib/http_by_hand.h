@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "by_hand.h"
 #include "http/http.h"
 #include "mhd_by_hand.h"
@@ -31,6 +32,7 @@ static struct {
     int client;                            /* its other end */
     char document[4096];                   /* that was rendered last */
     bool no_reply;                         /* there is no memory for one */
+    int takes_ms;                          /* so long it takes to make one */
 } served;
 
 static struct health__reply *served_make(char *bytes, size_t length)
@@ -38,6 +40,8 @@ static struct health__reply *served_make(char *bytes, size_t length)
     assert_true(length < sizeof(served.document));
     memcpy(served.document, bytes, length);
     served.document[length] = '\0';
+    if (served.takes_ms > 0)
+        fake_clock_set(health__now_ms() + served.takes_ms);
     if (!served.no_reply)
         return health__reply_maker.make(bytes, length);
     free(bytes);

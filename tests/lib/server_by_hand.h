@@ -52,6 +52,7 @@ static bool leaves_at_once; /* whoever connects, without a word */
 static inline int open_http(void **state)
 {
     mhd_start_error = 0;
+    mhd_does = NULL;
     mhd_begins_late = mhd_refuses = mhd_closes = mhd_has_timeout = no_descriptors = false;
     client_count = 0;
     leaves_at_once = false;
@@ -157,6 +158,18 @@ static inline void accept_clients(size_t count, int64_t now)
 static inline struct health__connection *connection(size_t i)
 {
     return mhd.connections[i].context;
+}
+
+/* Its request is put off. */
+static inline struct health__connection *put_off(size_t i, int64_t now)
+{
+    struct health__connection *c = connection(i);
+
+    c->mhd = &mhd.connections[i];
+    c->gone.fd = -1;
+    mhd.connections[i].suspended = true;
+    health__connection_enter(&http.connections, c, HEALTH__PUT_OFF, now);
+    return c;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Hostile clients cannot keep probes from their answers: 1,200 of them at a time, in each of ten
+ * Hostile clients cannot keep probes from their answers: 1,200 of them at a time, in each of eleven
  * ways.  Meanwhile every probe is answered, quickly; descriptors and memory stay bounded, and come
  * back.
  *
@@ -303,6 +303,13 @@ static void reconnect_as_soon_as_evicted(void **state)
     under_attack(ATTACK_RECONNECT, "reconnect as soon as evicted", false);
 }
 
+/* Each is always at something that it has only just begun with. */
+static void kept_alive_and_busy(void **state)
+{
+    (void)state;
+    under_attack(ATTACK_BUSY, "kept alive and busy", false);
+}
+
 /* With none that holds more connections than the probe has. */
 static void reconnect_from_many_addresses(void **state)
 {
@@ -323,6 +330,7 @@ int main(void)
         cmocka_unit_test_teardown(half_closed, end_all),
         cmocka_unit_test_teardown(connect_and_leave_in_a_storm, end_all),
         cmocka_unit_test_teardown(reconnect_as_soon_as_evicted, end_all),
+        cmocka_unit_test_teardown(kept_alive_and_busy, end_all),
         cmocka_unit_test_teardown(reconnect_from_many_addresses, end_all),
     };
 

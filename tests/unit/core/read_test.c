@@ -162,6 +162,22 @@ static void a_name_has_no_control_characters_and_no_slash(void **unused)
             "the name has a byte 0x%02X at 2: no control characters and no '/'", c);
         expect_invalid(health__name_read(read, name), sentence);
     }
+    for (c = 0x80; c < 0xC0; c++) {
+        char wide[] = "a\xC2?b";
+
+        wide[2] = (char)c;
+        if (c >= 0xA0) {
+            assert_int_equal(health__name_read(read, wide), 0);
+            assert_string_equal(read, wide);
+            continue;
+        }
+        expect_invalid(health__name_read(read, wide),
+            "the name has a byte 0xC2 at 1: no control characters and no '/'");
+    }
+    /* What is cut off, or of another character, is none. */
+    assert_int_equal(health__name_read(read, "a\xC2"), 0);
+    assert_string_equal(read, "a\xEF\xBF\xBD");
+    assert_int_equal(health__name_read(read, "\xC3\x84"), 0);
     expect_invalid(health__name_read(read, "/"),
         "the name has a byte 0x2F at 0: no control characters and no '/'");
 }

@@ -233,17 +233,34 @@ static void a_unit_is_cut_at_31_bytes_between_characters(void **unused)
     }
 }
 
-static void a_reason_that_cannot_be_written_is_none(void **unused)
+static void a_reason_that_cannot_be_written_is_its_format(void **unused)
 {
     /* No character of the C locale. */
     static const wchar_t wide[] = {0xFFFF, 0};
+    static const char mine[] = "the user %ls has no quota";
+    enum health_status (*explain)(struct health_result *, enum health_status, const char *, ...) =
+        health_explain;
+    char format[HEALTH_REASON_MAX_BYTES + 8];
     struct health_result r;
+    struct health__words *words;
 
     (void)unused;
     health__result_init(&r, 0);
     (void)health_explain(&r, HEALTH_FAIL, "before");
-    assert_int_equal(health_explain(&r, HEALTH_FAIL, "%ls", wide), HEALTH_FAIL);
-    assert_null(health__words_keep(&r));
+    assert_int_equal(health_explain(&r, HEALTH_FAIL, mine, wide), HEALTH_FAIL);
+    words = health__words_keep(&r);
+    assert_string_equal(words->reason, mine);
+    health__words_free(words);
+
+    /* It is cut as well. */
+    memset(format, 'x', sizeof(format));
+    memcpy(format, "%ls", 3);
+    format[sizeof(format) - 1] = '\0';
+    assert_int_equal(explain(&r, HEALTH_FAIL, format, wide), HEALTH_FAIL);
+    words = health__words_keep(&r);
+    assert_int_equal(strlen(words->reason), HEALTH_REASON_MAX_BYTES);
+    assert_memory_equal(words->reason, format, HEALTH_REASON_MAX_BYTES);
+    health__words_free(words);
 }
 
 static void without_memory_the_words_say_so(void **unused)
@@ -298,7 +315,7 @@ int main(void)
         cmocka_unit_test(a_reason_is_cut_at_512_bytes),
         cmocka_unit_test(a_reason_is_cut_between_characters),
         cmocka_unit_test(a_unit_is_cut_at_31_bytes_between_characters),
-        cmocka_unit_test(a_reason_that_cannot_be_written_is_none),
+        cmocka_unit_test(a_reason_that_cannot_be_written_is_its_format),
         cmocka_unit_test(without_memory_the_words_say_so),
         cmocka_unit_test(what_remains_of_the_timeout),
     };

@@ -250,9 +250,54 @@ static void nobody_is_asked_who_has_only_just_come(void **unused)
     assert_null(victim(T));
     assert_null(victim(T + HEALTH__FAIR_MS - 1));
     assert_ptr_equal(victim(T + HEALTH__FAIR_MS), c);
-    /* Nor who has asked again just now. */
-    health__connection_enter(&table, c, HEALTH__READING, T + 100);
-    assert_null(victim(T + 100 + HEALTH__FAIR_MS - 1));
+    /* Whatever it has been at meanwhile. */
+    health__connection_enter(&table, c, HEALTH__WAITING, T + 100);
+    assert_ptr_equal(victim(T + 100), c);
+}
+
+/* It is always at something that it has only just begun with. */
+static void one_that_was_answered_has_had_its_turn(void **unused)
+{
+    struct health__connection *c = add_from("10.0.0.1", 1, T);
+
+    (void)unused;
+    health__connection_enter(&table, c, HEALTH__WAITING, T + 1);
+    health__connection_enter(&table, c, HEALTH__SENDING, T + 2);
+    assert_null(victim(T + 3));
+    health__connection_enter(&table, c, HEALTH__READING, T + 3);
+    assert_ptr_equal(victim(T + 3), c);
+    health__connection_enter(&table, c, HEALTH__SENDING, T + 4);
+    assert_ptr_equal(victim(T + 4), c);
+    /* Who gets its place has not. */
+    health__connection_remove(&table, c);
+    assert_ptr_equal(add_from("10.0.0.1", 2, T + 5), c);
+    assert_null(victim(T + 5));
+    health__connection_enter(&table, c, HEALTH__READING, T + 6);
+    assert_null(victim(T + 6));
+}
+
+/* However many requests a second each of them makes. */
+static void busy_ones_make_room(void **unused)
+{
+    struct health__connection *c[LIMIT];
+    int64_t now;
+    int i;
+
+    (void)unused;
+    for (i = 0; i < LIMIT; i++)
+        c[i] = add_from("10.0.0.1", i, T);
+    for (now = T + 1; now < T + 1000; now++) {
+        for (i = 0; i < LIMIT; i++) {
+            health__connection_enter(&table, c[i], HEALTH__SENDING, now);
+            /* The first has not taken its answer yet. */
+            if (i > 0)
+                health__connection_enter(&table, c[i], HEALTH__READING, now);
+        }
+        assert_ptr_equal(victim(now), c[1]);
+    }
+    for (i = 0; i < LIMIT; i++)
+        health__connection_enter(&table, c[i], HEALTH__SENDING, now);
+    assert_ptr_equal(victim(now), c[0]);
 }
 
 static void the_oldest_of_the_busiest_source_goes(void **unused)
@@ -309,8 +354,9 @@ static void young_ones_are_not_looked_through_for_ever(void **unused)
     assert_int_equal(health__connections_init(&many, NULL, 100), 0);
     for (i = 0; i < 65; i++)
         old = health__connection_add(&many, i, address, sizeof(in), T);
+    /* The first in the list are the oldest but by the clock. */
     for (i = 0; i < 64; i++)
-        health__connection_enter(&many, &many.all[i], HEALTH__READING, T + 90);
+        many.all[i].came = T + 90;
     assert_null(health__connections_victim(&many, T + 100));
     health__connection_remove(&many, &many.all[0]);
     assert_ptr_equal(health__connections_victim(&many, T + 100), old);
@@ -388,7 +434,7 @@ static void is_fair(int64_t now)
         most = table.sources[i].count > most ? table.sources[i].count : most;
     if (c != NULL) {
         assert_int_equal(table.sources[c->from].count, most);
-        assert_true(now - c->since >= HEALTH__FAIR_MS);
+        assert_true(c->answered || now - c->came >= HEALTH__FAIR_MS);
         return;
     }
     /* There is a busiest without anyone who could go. */
@@ -397,7 +443,8 @@ static void is_fair(int64_t now)
 
         for (k = 0; k < ROOM; k++)
             young += table.all[k].phase != HEALTH__FREE && table.all[k].phase != HEALTH__LEAVING &&
-                     table.all[k].from == i && now - table.all[k].since < HEALTH__FAIR_MS;
+                     table.all[k].from == i && !table.all[k].answered &&
+                     now - table.all[k].came < HEALTH__FAIR_MS;
         found = table.sources[i].count == most && young == most;
     }
     assert_true(found);
@@ -469,6 +516,8 @@ int main(void)
         TEST(they_expire_in_the_order_in_which_they_entered),
         TEST(one_that_leaves_does_nothing_else),
         TEST(nobody_is_asked_who_has_only_just_come),
+        TEST(one_that_was_answered_has_had_its_turn),
+        TEST(busy_ones_make_room),
         TEST(the_oldest_of_the_busiest_source_goes),
         TEST(who_waits_can_be_asked_as_well),
         TEST(one_party_is_one_source),

@@ -67,7 +67,8 @@ static void a_stop_resumes_whoever_waits(void **unused)
     struct health__connection *c;
 
     (void)unused;
-    accept_clients(2, T);
+    accept_clients(3, T);
+    (void)put_off(2, T);
     c = connection(1);
     c->mhd = &mhd.connections[1];
     c->gone.fd = -1;
@@ -75,7 +76,7 @@ static void a_stop_resumes_whoever_waits(void **unused)
     health__connection_enter(&http.connections, c, HEALTH__WAITING, T);
     mhd.runs = 0;
     http.server.stop(&http.server);
-    assert_int_equal(mhd.resumes, 1);
+    assert_int_equal(mhd.resumes, 2);
     assert_int_equal(mhd.runs, 1);
     assert_false(mhd.started);
 }

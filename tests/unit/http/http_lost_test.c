@@ -140,6 +140,27 @@ static void a_connection_that_is_lost_is_not_resumed(void **unused)
 }
 
 /* The engine answers those who wait after the server has forgotten: that is nothing to it. */
+static void nor_is_one_that_was_put_off(void **unused)
+{
+    int fd, runs, epoll = http.ready.fd;
+
+    (void)unused;
+    accept_clients(2, T);
+    runs = mhd.runs;
+    fd = put_off(0, T)->fd.fd;
+    (void)put_off(1, T);
+    take(fd);
+    (void)run(T + 1);
+    assert_true(h.engine.lost);
+    assert_int_equal(mhd.resumes, 0);
+    assert_int_equal(mhd.runs, runs);
+    http.server.forget(&http.server, true);
+    assert_true(is_open(fd));
+    (void)close(fd);
+    (void)close(epoll);
+    clean_up();
+}
+
 static void what_was_forgotten_is_not_resumed(void **unused)
 {
     struct health__connection *c;
@@ -169,6 +190,7 @@ int main(void)
         TEST(what_is_lost_is_left_alone),
         TEST(a_stop_that_finds_out_does_not_stop_mhd),
         TEST(a_connection_that_is_lost_is_not_resumed),
+        TEST(nor_is_one_that_was_put_off),
         TEST(what_was_forgotten_is_not_resumed),
     };
 

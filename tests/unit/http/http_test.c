@@ -176,6 +176,25 @@ static void one_that_waits_is_answered_first(void **unused)
     assert_int_equal(mhd.count, LIMIT + 1);
 }
 
+static void one_that_was_put_off_makes_room(void **unused)
+{
+    struct health__connection *c;
+
+    (void)unused;
+    accept_clients(LIMIT, T);
+    /* The pause that the last of them began is over. */
+    (void)run(T + 99);
+    c = put_off(0, T);
+    connect_one();
+    wait_ready();
+    (void)run(T + 100);
+    assert_int_equal(mhd.resumes, 1);
+    assert_true(c->makes_way);
+    assert_false(c->its_turn);
+    assert_int_equal(c->phase, HEALTH__SENDING);
+    assert_int_equal(mhd.count, LIMIT + 1);
+}
+
 static void there_are_never_more_than_there_is_room_for(void **unused)
 {
     size_t i;
@@ -212,7 +231,7 @@ static void without_descriptors_someone_makes_room_as_well(void **unused)
     assert_int_equal(http.connections.leaving, 1);
     assert_int_equal(connection(0)->phase, HEALTH__LEAVING);
     /* Young ones do not. */
-    health__connection_enter(&http.connections, connection(1), HEALTH__READING, T + 101);
+    connection(1)->came = T + 101;
     assert_int_equal(run_twice(T + 101), T + 101 + HEALTH__FAIR_MS);
     no_descriptors = false;
     (void)run_twice(T + 101 + HEALTH__FAIR_MS);
@@ -281,6 +300,38 @@ static void mhd_is_run_when_it_has_something_to_do(void **unused)
     (void)close(ends[1]);
 }
 
+static void use_10_ms(void)
+{
+    http.alone_us += 10000;
+}
+
+/* Each has MHD run, which then answers it; until the time for that is used up. */
+static void those_put_off_go_on_in_order(void **unused)
+{
+    struct health__connection *c[LIMIT];
+    size_t i;
+
+    (void)unused;
+    accept_clients(LIMIT, T);
+    (void)run(T + 99);
+    for (i = 0; i < LIMIT; i++)
+        c[i] = put_off(LIMIT - 1 - i, T);
+    mhd.runs = 0;
+    mhd_does = use_10_ms;
+    assert_int_equal(run(T + 100), T + 100);
+    assert_int_equal(mhd.runs, 2);
+    for (i = 0; i < LIMIT; i++)
+        assert_int_equal(c[i]->its_turn, i < 2);
+    assert_int_equal(c[2]->phase, HEALTH__PUT_OFF);
+    /* The next turn has as much; then there is none any more. */
+    mhd_does = NULL;
+    assert_int_equal(run(T + 101), T + 100 + 10000);
+    assert_int_equal(mhd.runs, LIMIT);
+    assert_int_equal(mhd.resumes, LIMIT);
+    assert_true(c[LIMIT - 1]->its_turn);
+    assert_int_equal(http.alone_us, 0);
+}
+
 static void who_says_nothing_is_shut_down_in_time(void **unused)
 {
     (void)unused;
@@ -314,11 +365,13 @@ int main(void)
         TEST(but_not_one_that_has_only_just_come),
         TEST(nobody_goes_before_someone_comes),
         TEST(one_that_waits_is_answered_first),
+        TEST(one_that_was_put_off_makes_room),
         TEST(there_are_never_more_than_there_is_room_for),
         TEST(without_descriptors_someone_makes_room_as_well),
         TEST(where_nobody_is_it_tries_again_later),
         TEST(nobody_goes_for_nobody),
         TEST(mhd_is_run_when_it_has_something_to_do),
+        TEST(those_put_off_go_on_in_order),
         TEST(who_says_nothing_is_shut_down_in_time),
         TEST(the_reserve_is_kept_full),
     };

@@ -3,7 +3,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: MHD_get_connection_values MHD_get_connection_info MHD_queue_response */
+/* wrap: MHD_get_connection_values_n MHD_get_connection_info MHD_queue_response */
 /* wrap: MHD_suspend_connection MHD_resume_connection clock_gettime epoll_ctl */
 #include "http/request.h"
 
@@ -158,7 +158,7 @@ static void who_cannot_be_watched_waits_all_the_same(void **unused)
 static void one_with_a_body_waits_after_its_head(void **unused)
 {
     (void)unused;
-    request.values[0] = (struct mhd_value){MHD_HEADER_KIND, "Content-Length", "5"};
+    request.values[0] = (struct mhd_value){MHD_HEADER_KIND, "Content-Length", "5", 0};
     served_handle(&request);
     assert_true(request.suspended);
     assert_int_equal(request.calls, 1);
@@ -208,7 +208,7 @@ static void it_is_answered_as_it_was_asked(void **unused)
 {
     (void)unused;
     request.url = "/health/c";
-    request.values[0] = (struct mhd_value){MHD_GET_ARGUMENT_KIND, "exclude", "none"};
+    request.values[0] = (struct mhd_value){MHD_GET_ARGUMENT_KIND, "exclude", "none", 0};
     begin();
     hand_return(&served.hand, check, HEALTH_WARN, "tight");
     hand_turn(&served.hand, T + 5);

@@ -1,0 +1,150 @@
+/*
+ * The head of a request.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "http/head.h"
+
+#include <microhttpd.h>
+#include <string.h>
+
+#include "http/route.h"
+
+/* Whatever it is, the connection ends with the answer: MHD 0.9.75 ends a value at its first NUL,
+ * and "0" may be the beginning of another length to whoever is before us. */
+static void note_length(struct health__connection *c, const char *value, size_t length)
+{
+    if ((c->framing & (HEALTH__LENGTH | HEALTH__ENCODING)) || length == 0 ||
+        strspn(value, "0123456789") != length)
+        c->framing |= HEALTH__UNCLEAR;
+    c->framing |= HEALTH__LENGTH | HEALTH__BODY;
+}
+
+static void note_encoding(struct health__connection *c)
+{
+    if (c->framing & (HEALTH__LENGTH | HEALTH__ENCODING))
+        c->framing |= HEALTH__UNCLEAR;
+    c->framing |= HEALTH__ENCODING | HEALTH__BODY;
+}
+
+/* Letters are those of ASCII, whatever the host's locale: in Turkish strcasecmp() takes VIA for
+ * another name than Via. */
+static bool starts(const char *name, const char *prefix)
+{
+    for (; *prefix != '\0'; name++, prefix++) {
+        unsigned char a = (unsigned char)*name, b = (unsigned char)*prefix;
+
+        if (a != b && ((a | 0x20) != (b | 0x20) || (a | 0x20) < 'a' || (a | 0x20) > 'z'))
+            return false;
+    }
+    return true;
+}
+
+static bool is(const char *name, const char *other)
+{
+    return strlen(name) == strlen(other) && starts(name, other);
+}
+
+/* A blank in front of the colon hides a header from one reader and not from the other. */
+static bool is_name(const char *name, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length; i++)
+        if ((unsigned char)name[i] <= ' ' || name[i] == 0x7F)
+            return false;
+    return true;
+}
+
+/* A line may end there for one reader and not for the other (RFC 9110, section 5.5). */
+static bool is_value(const char *value, size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < length; i++)
+        if (value[i] == '\r' || value[i] == '\n' || value[i] == '\0')
+            return false;
+    return true;
+}
+
+/* What is folded MHD 0.9.75 has at the end of the name, so it may be longer than what it is. */
+static void note_header(
+    struct health__connection *c, const char *name, const char *value, size_t length)
+{
+    switch (name[0] | 0x20) {
+    case 'c':
+        if (is(name, "Content-Length"))
+            note_length(c, value, length);
+        else if (starts(name, "Content-Length"))
+            c->framing |= HEALTH__UNCLEAR;
+        break;
+    case 't':
+        if (is(name, "Transfer-Encoding"))
+            note_encoding(c);
+        else if (starts(name, "Transfer-Encoding"))
+            c->framing |= HEALTH__UNCLEAR;
+        break;
+    case 'e':
+        /* MHD says "100 Continue" before the second call, body or not. */
+        if (is(name, "Expect"))
+            c->framing |= HEALTH__BODY;
+        break;
+    case 'f':
+        c->proxied |= starts(name, "Forwarded");
+        break;
+    case 'v':
+        c->proxied |= starts(name, "Via");
+        break;
+    case 'x':
+        c->proxied |= starts(name, "X-Forwarded-") || starts(name, "X-Envoy-");
+        break;
+    default:
+        break;
+    }
+}
+
+void health__head_keep_name(struct health__connection *c, const char *name)
+{
+    char clean[HEALTH__ROUTE_NAME_BYTES];
+
+    if (health__route_name(name, clean))
+        health__buffer_append(&c->names, clean, strlen(clean) + 1);
+    else
+        c->bad_name = true;
+}
+
+static void note_argument(struct health__connection *c, const char *name, const char *value)
+{
+    if (strcmp(name, "verbose") == 0) {
+        c->request.verbose = true;
+    } else if (strcmp(name, "exclude") == 0 && value != NULL) {
+        health__head_keep_name(c, value);
+        c->request.exclude_count++;
+    }
+}
+
+static enum MHD_Result note(void *arg, enum MHD_ValueKind kind, const char *name,
+    size_t name_length, const char *value, size_t value_length)
+{
+    struct health__connection *c = arg;
+
+    if (name == NULL)
+        return MHD_YES;
+    if (kind != MHD_HEADER_KIND)
+        note_argument(c, name, value);
+    else if (is_name(name, name_length) && is_value(value, value_length))
+        note_header(c, name, value, value_length);
+    else
+        c->framing |= HEALTH__UNCLEAR;
+    return MHD_YES;
+}
+
+void health__head_read(struct health__connection *c, struct MHD_Connection *connection)
+{
+    c->request = (struct health__request){.endpoint = HEALTH__AT_READY};
+    c->framing = 0;
+    c->proxied = c->bad_name = false;
+    c->targeted = c->waited = c->its_turn = false;
+    (void)MHD_get_connection_values_n(
+        connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), note, c);
+}
