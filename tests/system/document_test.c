@@ -649,7 +649,9 @@ static void random_text(char *to, size_t max, bool for_name)
         } else {
             unsigned char byte = (unsigned char)(1 + next_random() % 255);
 
-            if (for_name && (byte < 0x20 || byte == 0x7F || byte == '/'))
+            /* Nor the controls beyond ASCII, U+0080 to U+009F. */
+            if (for_name && (byte < 0x20 || byte == 0x7F || byte == '/' ||
+                                (i > 0 && to[i - 1] == '\xC2' && byte >= 0x80 && byte < 0xA0)))
                 byte = '_';
             to[i++] = (char)byte;
         }

@@ -276,14 +276,15 @@ static void contradictory_lengths_are_refused(void **state)
 /* A length that another reader may see, and we do not: what is inside is never answered. */
 static void hidden_lengths_hide_no_request(void **state)
 {
+    /* libmicrohttpd 1.0 takes the blank away, and sees the length that the other reader sees. */
     static const struct exchange all[] = {
         {"a blank before the colon",
-            "GET /health HTTP/1.1\r\nContent-Length : " INSIDE_ "\r\n\r\n" INSIDE, 0, {400}},
+            "GET /health HTTP/1.1\r\nContent-Length : " INSIDE_ "\r\n\r\n" INSIDE, 0, {400, 200}},
         {"a tabulator before the colon",
-            "GET /health HTTP/1.1\r\nContent-Length\t: " INSIDE_ "\r\n\r\n" INSIDE, 0, {400}},
+            "GET /health HTTP/1.1\r\nContent-Length\t: " INSIDE_ "\r\n\r\n" INSIDE, 0, {400, 200}},
         {"a coding with a blank before the colon",
             "GET /health HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n" INSIDE, 0,
-            {400}},
+            {400, 200}},
         {"a NUL in the length",
             BYTES("GET /health HTTP/1.1\r\nContent-Length: 0\0" INSIDE_ "\r\n\r\n" INSIDE),
             {400, 200}},
@@ -330,7 +331,7 @@ static void a_proxy_is_not_hidden_by_a_blank(void **state)
         assert_int_equal(client_open(&c, "127.0.0.1", service_port(h)), 0);
         assert_int_equal(client_print(&c, "GET /ready HTTP/1.1\r\n" C "%s\r\n\r\n", headers[i]), 0);
         assert_int_equal(client_read(&c, false, &r, client_deadline(AT_ONCE_MS)), CLIENT_OK);
-        assert_int_equal(r.status, i < 2 ? 400 : 503);
+        assert_true(r.status == 503 || (i < 2 && r.status == 400));
         assert_null(strstr(r.body, "secret"));
         response_free(&r);
         client_close(&c);

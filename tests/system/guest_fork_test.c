@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <microhttpd.h>
 
 #include <health/health.h>
 
@@ -52,6 +53,9 @@ static void let_rest(void)
     if (PROCESS_SANITIZED)
         asking_pause(100);
 }
+
+/* What libmicrohttpd 1.0 keeps for itself, in a child too: an eventfd that is close-on-exec. */
+#define OF_MHD (MHD_VERSION >= 0x01000000 ? 1 : 0)
 
 /* ---- Children ---- */
 
@@ -183,7 +187,7 @@ static int stand_still(void *arg)
     (void)close(still->other_end);
     PROCESS_CHECK(health_port(still->h) == HEALTH_ESTOPPED);
     PROCESS_CHECK(tasks_list(tids, 8) == 0);
-    PROCESS_CHECK(process_descriptors(0) == still->descriptors - 1);
+    PROCESS_CHECK(process_descriptors(0) == still->descriptors - 1 + OF_MHD);
     PROCESS_CHECK(read(still->told_by, &byte, 1) == 0);
     PROCESS_CHECK(health_port(still->h) == HEALTH_ESTOPPED);
     return 0;

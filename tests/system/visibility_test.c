@@ -249,7 +249,7 @@ static void proxies_are_not_told(void **state)
 static void others_headers_tell_nothing(void **state)
 {
     static const char *const headers[] = {"User-Agent: Via Forwarded X-Forwarded-For: x\r\n",
-        "Cookie: via=x\r\n", "Forwarde: x\r\n", "X-Via: x\r\n", "Viaduct: x\r\n", "Host: via\r\n",
+        "Cookie: via=x\r\n", "Forwarde: x\r\n", "X-Via: x\r\n", "Aviary: x\r\n", "Host: via\r\n",
         "X-Forward-For: x\r\n", "X-Envo: x\r\n", "NotForwarded: x\r\n", "X-X-Forwarded-For: x\r\n",
         "Accept: */*\r\nAccept-Encoding: gzip\r\nConnection: Via\r\n"};
     struct service s;
