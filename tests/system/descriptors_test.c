@@ -25,11 +25,15 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <microhttpd.h>
 
 #include <health/health.h>
 
 #include "client.h"
 #include "process.h"
+
+/* What libmicrohttpd 1.0 keeps for itself, in a child too: an eventfd that is close-on-exec. */
+#define OF_MHD (MHD_VERSION >= 0x01000000 ? 1 : 0)
 
 #define MANY       65000
 #define FEW        256 /* the limit of the host that uses it up */
@@ -564,7 +568,7 @@ static void none_is_inherited(void **state)
     assert_int_equal(tell(INHERITED), 0);
     /* What a child leaves behind of ours, valgrind counts as lost. */
     if (!process_is_slow())
-        assert_int_equal(tell(FORK), host_before);
+        assert_int_equal(tell(FORK), host_before + OF_MHD);
 
     /* While connections come and go. */
     assert_true(process_say(&host, order));
