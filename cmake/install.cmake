@@ -5,11 +5,14 @@ include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/health)
 
-install(FILES ${HEALTH_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/health)
-
 if(TARGET health-probe)
     install(TARGETS health-probe RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(NOT TARGET libhealth_objects)
+    return()
+endif()
+
+install(FILES ${HEALTH_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/health)
 
 # One file of targets for each kind: programs that link the shared library need nothing of what is
 # behind it, and machines may have one kind alone.

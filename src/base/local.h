@@ -21,7 +21,8 @@ struct health__local {
 /*
  * Listens at the address of a unix socket, whose file gets the address's mode whatever the umask
  * is. The file that a process left behind which is gone is replaced; one at which someone listens,
- * or that is no socket, is EADDRINUSE.
+ * or that is no socket, is EADDRINUSE.  Of several who try at the same time, in whatever processes,
+ * one gets it: meanwhile the directory is locked, by flock(), where it can be.
  *
  * Returns: the descriptor, or -1 with errno.
  */

@@ -13,6 +13,9 @@
 
 #include "probe/url.h"
 
+/* The time for everything where none is given. */
+#define HEALTH__CONNECT_DEFAULT_MS 2000
+
 /* The monotonic clock. */
 int64_t health__connect_now_ms(void);
 

@@ -10,7 +10,10 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
+#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,9 +23,8 @@
 #include "probe/summary.h"
 #include "probe/url.h"
 
-#define DEFAULT_TIMEOUT_MS 2000
-#define FUTURE_MS          1000 /* that clocks may differ */
-#define SHOWN_URL_BYTES    120  /* so that there is room for the reason */
+#define FUTURE_MS       2000 /* that clocks may differ */
+#define SHOWN_URL_BYTES 120  /* so that there is room for the reason */
 
 enum { HEALTHY = 0, UNHEALTHY = 1 };
 
@@ -80,15 +82,47 @@ static int fail_errno(struct health__line *line, int error)
 
 /* ---- HTTP ---- */
 
-/* Returns: 0, or an error number. */
-static int send_all(int fd, const char *bytes, size_t count, int flags, int64_t deadline)
+/* Takes what was sent off the front. */
+static void advance(struct msghdr *m, size_t sent)
 {
-    while (count > 0) {
-        ssize_t sent = send(fd, bytes, count, flags | MSG_NOSIGNAL);
+    while (m->msg_iovlen > 0 && sent >= m->msg_iov->iov_len) {
+        sent -= m->msg_iov->iov_len;
+        m->msg_iov++;
+        m->msg_iovlen--;
+    }
+    if (m->msg_iovlen > 0) {
+        m->msg_iov->iov_base = (char *)m->msg_iov->iov_base + sent;
+        m->msg_iov->iov_len -= sent;
+    }
+}
+
+static struct iovec part(const char *bytes, size_t count)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
+}
+
+/* HTTP/1.0, so that the answer comes in one piece, and ends with the connection.  In one piece as
+ * well: there are servers that take what one read() gives for all of it.
+ *
+ * Returns: 0, or an error number. */
+static int send_request(int fd, const struct health__url *url, int64_t deadline)
+{
+    static const char rest[] = "\r\nUser-Agent: health-probe\r\nAccept: */*\r\n"
+                               "Connection: close\r\n\r\n";
+    struct iovec parts[] = {
+        part("GET ", 4),
+        part(url->path, url->path_length),
+        part(" HTTP/1.0\r\nHost: ", 17),
+        part(url->host, strlen(url->host)),
+        part(rest, sizeof(rest) - 1),
+    };
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = sizeof(parts) / sizeof(parts[0])};
+
+    while (m.msg_iovlen > 0) {
+        ssize_t sent = sendmsg(fd, &m, MSG_NOSIGNAL);
 
         if (sent >= 0) {
-            bytes += sent;
-            count -= (size_t)sent;
+            advance(&m, (size_t)sent);
         } else if (errno == EAGAIN) {
             struct pollfd waiting = {.fd = fd, .events = POLLOUT};
 
@@ -100,30 +134,6 @@ static int send_all(int fd, const char *bytes, size_t count, int flags, int64_t 
         }
     }
     return 0;
-}
-
-/* HTTP/1.0, so that the answer comes in one piece, and ends with the connection. */
-static int send_request(int fd, const struct health__url *url, int64_t deadline)
-{
-    static const char rest[] = "\r\nUser-Agent: health-probe\r\nAccept: */*\r\n"
-                               "Connection: close\r\n\r\n";
-    const struct {
-        const char *bytes;
-        size_t count;
-    } parts[] = {
-        {"GET ", 4},
-        {url->path, url->path_length},
-        {" HTTP/1.0\r\nHost: ", 17},
-        {url->host, strlen(url->host)},
-        {rest, sizeof(rest) - 1},
-    };
-    const size_t last = sizeof(parts) / sizeof(parts[0]) - 1;
-    size_t i;
-    int error = 0;
-
-    for (i = 0; i <= last && error == 0; i++)
-        error = send_all(fd, parts[i].bytes, parts[i].count, i < last ? MSG_MORE : 0, deadline);
-    return error;
 }
 
 /* Returns: 0, or an error number: what was read may be enough all the same. */
@@ -154,10 +164,24 @@ static int judge(const struct health__response *r, struct health__line *line)
 {
     health__line_add(line, ": ");
     health__line_add_number(line, r->code);
-    if (r->code >= 200 && r->code < 300)
-        return HEALTHY;
     if (r->code >= 300 && r->code < 400)
         return fail(line, "a redirect, which is not followed");
+    if (r->code >= 300) {
+        health__summary_add(line, r->body, r->kept);
+        return UNHEALTHY;
+    }
+    return r->part == HEALTH__COMPLETE ? HEALTHY : fail(line, "the answer is longer than 1 MiB");
+}
+
+/* Of an answer that does not end: that it is a failure is known all the same, and why perhaps. */
+static int judge_beginning(const struct health__response *r, int error, struct health__line *line)
+{
+    const char *words = error == ETIMEDOUT ? "no end in time" : words_for(error);
+
+    health__line_add(line, ": ");
+    health__line_add_number(line, r->code);
+    health__line_add(line, ", but ");
+    health__line_add(line, error == 0 || words == NULL ? "cut short" : words);
     health__summary_add(line, r->body, r->kept);
     return UNHEALTHY;
 }
@@ -172,14 +196,16 @@ static int ask_http(
     error = send_request(fd, url, deadline);
     if (error == 0)
         error = receive(fd, &response, deadline);
-    if (response.part == HEALTH__COMPLETE)
+    if (response.part == HEALTH__COMPLETE || response.part == HEALTH__TOO_LONG)
         return judge(&response, line);
-    if (response.part == HEALTH__MALFORMED) {
-        if (response.head_bytes == 0)
-            return fail(line, "closed without an answer");
-        return fail(line, "the answer is malformed, or cut short");
-    }
-    return fail_errno(line, error);
+    if (response.code >= 300 && (response.has_head || response.part == HEALTH__IN_HEADER))
+        return judge_beginning(&response, error, line);
+    if (response.part != HEALTH__MALFORMED)
+        return fail_errno(line, error);
+    if (response.head_bytes == 0)
+        return fail(line, "closed without an answer");
+    return fail(
+        line, response.wrong != NULL ? response.wrong : "the answer is malformed, or cut short");
 }
 
 /* ---- Files ---- */
@@ -214,7 +240,7 @@ static int ask_file(const struct health__url *url, struct health__line *line)
         return HEALTHY;
     age_ms = age_of(&s.st_mtim);
     /* A clock that was set back must not make it fresh for as long. */
-    if (age_ms < -url->max_age_ms && age_ms < -FUTURE_MS)
+    if (age_ms < -FUTURE_MS)
         return fail(line, "touched in the future");
     if (age_ms <= url->max_age_ms)
         return HEALTHY;
@@ -275,7 +301,7 @@ static void add_url(struct health__line *line, const char *url)
 int health_probe(const char *url, unsigned timeout_ms, char *reason, size_t reason_size)
 {
     int64_t deadline =
-        health__connect_now_ms() + (timeout_ms != 0 ? timeout_ms : DEFAULT_TIMEOUT_MS);
+        health__connect_now_ms() + (timeout_ms != 0 ? timeout_ms : HEALTH__CONNECT_DEFAULT_MS);
     const char *wrong = "the URL is NULL";
     struct health__url read;
     struct health__line line;

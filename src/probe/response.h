@@ -21,12 +21,16 @@ enum health__response_part {
     HEALTH__IN_HEADER,
     HEALTH__IN_BODY,
     HEALTH__COMPLETE,
+    HEALTH__TOO_LONG, /* it has more than we read */
     HEALTH__MALFORMED
 };
 
 struct health__response {
     enum health__response_part part;
-    unsigned code;
+    unsigned code;     /* 0: not known yet */
+    bool has_head;     /* the head was there, and well-formed */
+    bool after_cr;     /* in it */
+    const char *wrong; /* if it is MALFORMED: what is wrong, or NULL: this or that */
     size_t head_bytes;
     size_t line_length; /* of the line at hand */
     char line[128];     /* its beginning */
@@ -38,10 +42,11 @@ struct health__response {
 
 void health__response_init(struct health__response *r);
 
-/* What has come.  No more is wanted when the part is COMPLETE or MALFORMED. */
+/* What has come.  No more is wanted when the part is COMPLETE, TOO_LONG or MALFORMED. */
 void health__response_feed(struct health__response *r, const char *bytes, size_t count);
 
-/* The peer has closed its side.  COMPLETE if that may be the end, else MALFORMED. */
+/* The peer has closed its side.  COMPLETE if that may be the end, TOO_LONG if it was, else
+ * MALFORMED. */
 void health__response_end(struct health__response *r);
 
 #endif

@@ -20,13 +20,47 @@ static const char *behind(const char *text, const char *prefix)
     return strncmp(text, prefix, length) == 0 ? text + length : NULL;
 }
 
+/* Where `part` begins in the text; NULL: nowhere.  strstr() would be as large as all of this. */
+static const char *find(const char *text, const char *part)
+{
+    while (*text != '\0' && behind(text, part) == NULL)
+        text++;
+    return *text != '\0' ? text : NULL;
+}
+
+static bool is_port(const char *s)
+{
+    size_t digits = strspn(s, "0123456789"), i;
+    unsigned value = 0;
+
+    for (i = 0; i < digits && i < 6; i++)
+        value = value * 10 + (unsigned)(s[i] - '0');
+    return digits > 0 && digits < 6 && s[digits] == '\0' && value > 0 && value <= 65535;
+}
+
+/* What is wrong with a host and its port (":80"; NULL: none), of which there is something. */
+static const char *why_none(const char *host, const char *port)
+{
+    const char *colon = strchr(host, ':');
+
+    if (colon != NULL && strchr(host, '%') > colon)
+        return "a zone (%) is not supported";
+    if (colon != NULL && strchr(colon + 1, ':') != NULL &&
+        host[strspn(host, "0123456789abcdefABCDEF:")] == '\0')
+        return "an IPv6 address wants brackets: [::1]:80";
+    if (port != NULL && !is_port(port + 1))
+        return "the port is no number from 1 to 65535";
+    return "the host is no IP address with a port, and not localhost: other names would need a "
+           "resolver";
+}
+
 /* Reads "HOST:PORT" of the given length, with `default_port` (such as ":80") where there is none.
  */
 static const char *read_host(
     struct health__url *url, const char *text, size_t length, const char *default_port)
 {
     static const char *const loopback[] = {"127.0.0.1", "[::1]"};
-    const char *port, *list;
+    const char *port, *given, *list;
     size_t host_length, i;
     bool is_localhost;
 
@@ -43,6 +77,7 @@ static const char *read_host(
     port = strrchr(url->host, ':');
     if (port != NULL && strchr(port, ']') != NULL)
         port = NULL; /* a colon of an IPv6 address */
+    given = port;
     host_length = port != NULL ? (size_t)(port - url->host) : length;
     if (port == NULL && default_port == NULL)
         return "the port is missing";
@@ -58,12 +93,11 @@ static const char *read_host(
         if (n + strlen(port) >= sizeof(one))
             return "the host is too long";
         memcpy(one, host, n);
-        strncpy(one + n, port, sizeof(one) - n);
+        memcpy(one + n, port, strlen(port) + 1);
         list = one;
         if (health__address_parse(&list, &url->addresses[i]) != 0 || list != NULL ||
             url->addresses[i].any || health__address_port(&url->addresses[i].socket) == 0)
-            return "the host is no IP address with a port, and not localhost: other names would "
-                   "need a resolver";
+            return why_none(url->host, given);
     }
     return NULL;
 }
@@ -105,12 +139,15 @@ static const char *read_http(struct health__url *url, const char *text)
 /* "/run/app/health.sock:/health" */
 static const char *read_unix(struct health__url *url, const char *text)
 {
-    const char *colon = strstr(text, ":/");
+    const char *colon = find(text, ":/"), *mode;
     size_t length = colon != NULL ? (size_t)(colon - text) : strlen(text);
     struct sockaddr_un *address = (struct sockaddr_un *)&url->addresses[0].socket;
 
     if (text[0] != '/')
         return "the socket's path does not begin with a slash";
+    mode = find(text, "?mode=");
+    if (mode != NULL && mode < text + length)
+        return "?mode= is for who listens: leave it out";
     if (length >= sizeof(address->sun_path))
         return "the socket's path is too long";
     memset(address, 0, sizeof(*address));

@@ -6,13 +6,11 @@
 set -eu
 root=${SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=$(cd "${BUILD_DIR:-$root/build/release}" && pwd)
+. "$root/tests/lib/cannot.sh"
 packages="kubernetes-models@4.5.1 typescript@5.9.3 yaml@2.9.1"
 
 for program in node npm; do
-    if ! command -v "$program" >/dev/null; then
-        echo "== NOT TESTED: there is no $program (Debian: npm)"
-        exit 77
-    fi
+    command -v "$program" >/dev/null || cannot "there is no $program (Debian: npm)"
 done
 
 # From npm's registry, once for each build.
@@ -25,8 +23,7 @@ if [ "$(cat installed 2>/dev/null)" != "$packages" ]; then
     # shellcheck disable=SC2086 # a list of words
     if ! npm install --no-audit --no-fund --ignore-scripts --save-exact $packages >log 2>&1; then
         cat log
-        echo "== NOT TESTED: npm cannot install $packages"
-        exit 77
+        cannot "npm cannot install $packages"
     fi
     echo "$packages" >installed
 fi

@@ -3,25 +3,20 @@
 # its own, so that nothing of it is seen outside or is left when it ends.  To be sourced, with `root`
 # set; any POSIX shell.
 #
-# start_engine starts it and has `docker` mean it; without one the test ends with 77 and the reason.
+# start_engine starts it and has `docker` mean it; without one the test ends with 77 and the reason,
+# see cannot.sh.
 # Its images are FROM scratch, as no registry can be reached from within: its network has but a
 # loopback device.
 #
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 build=$(cd "${BUILD_DIR:-$root/build/release}" && pwd)
 . "$root/tests/lib/services.sh"
+. "$root/tests/lib/cannot.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
 cgroup=health-test-$$
 unshare_pid=
 engine_pid=
-
-# cannot <reason>: Nothing can be seen here.
-cannot()
-{
-    echo "== NOT TESTED: $*"
-    exit 77
-}
 
 is_gone()
 {

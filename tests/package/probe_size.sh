@@ -21,7 +21,8 @@ build()
 {
     mkdir "$scratch/$2"
     for source in $sources; do
-        "$1" -std=c11 -D_GNU_SOURCE -Os -ffunction-sections -fdata-sections -Wall -Wextra -Werror \
+        "$1" -std=c11 -D_GNU_SOURCE -Os -ffunction-sections -fdata-sections \
+            -fno-asynchronous-unwind-tables -Wall -Wextra -Werror \
             -I"$root/include" -I"$root/src" -c -o "$scratch/$2/$(basename "$source" .c).o" \
             "$root/$source"
     done
@@ -80,7 +81,9 @@ fi
 build "$MUSL_CC" musl
 [ "$size" -le "$most" ] || fail "$size bytes are more than $most"
 # With musl it can be seen of the whole program that it has no heap and no threads.
-if nm "$scratch/musl/with-symbols" | grep -wE "($refused|brk|sbrk|mmap|clone)"; then
+# Its sigprocmask() is made of this one.
+if nm "$scratch/musl/with-symbols" | grep -vw pthread_sigmask |
+    grep -wE "($refused|brk|sbrk|mmap|clone)"; then
     fail "musl: the above is in the program"
 fi
 answers musl

@@ -16,8 +16,8 @@ says 'compatible with requested version "99".*version: 0\.' \
     configure consumer -DHOW=package -DLINK=health::health -DVERSION=99 "-DCMAKE_PREFIX_PATH=$prefix"
 says "no component 'nonsense'" \
     configure consumer -DHOW=package -DLINK=health::health -DCOMPONENTS=nonsense "-DCMAKE_PREFIX_PATH=$prefix"
-says 'HEALTH_BUILD_SHARED and HEALTH_BUILD_STATIC are both off' \
-    library -DHEALTH_BUILD_SHARED=OFF -DHEALTH_BUILD_STATIC=OFF
+says 'nothing to build:.*are all off' \
+    library -DHEALTH_BUILD_SHARED=OFF -DHEALTH_BUILD_STATIC=OFF -DHEALTH_BUILD_PROBE=OFF
 says 'the tests link the static library' library -DHEALTH_BUILD_STATIC=OFF -DHEALTH_BUILD_TESTS=ON
 
 # As on a machine that lacks packages.

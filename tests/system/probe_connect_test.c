@@ -476,11 +476,14 @@ static void a_file_of_the_future_is_not_fresh(void **state)
     (void)snprintf(url, sizeof(url), "file:%s?max-age=30s", path);
     (void)snprintf(hour, sizeof(hour), "file:%s?max-age=1h", path);
     make_file(path);
-    date(path, time(NULL) + 10);
+    /* Clocks may differ a little. */
+    date(path, time(NULL) + 1);
     probing_expect(url, 0, 0, "");
-    date(path, time(NULL) + 1000);
+    date(path, time(NULL) + 10);
     probing_expect(url, 0, 1, ": touched in the future");
-    probing_expect(hour, 0, 0, "");
+    probing_expect(hour, 0, 1, ": touched in the future");
+    date(path, time(NULL) + 1000);
+    probing_expect(hour, 0, 1, ": touched in the future");
     /* The file system may know no such times, and cut them. */
     for (i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
         date(path, dates[i]);

@@ -31,6 +31,9 @@
 #define LATE       ": no answer in time"
 #define RESET      ": connection reset"
 #define MALFORMED  ": the answer is malformed, or cut short"
+#define TOO_LONG   ": 200: the answer is longer than 1 MiB"
+#define CHUNKED    ": a chunked answer to HTTP/1.0"
+#define INTERIM    ": an interim answer to HTTP/1.0"
 #define HEAR       ODD_STEP(ODD_HEAR)
 #define HANG       ODD_STEP(ODD_HANG)
 #define SAYS(text) ODD_STEP_OF(ODD_SAY, text, 0)
@@ -66,7 +69,6 @@ static const struct odd_step slow[][ODD_STEPS] = {
     {HEAR, SAYS(OK "Content-Length: 2\r\n\r\n"), HANG},
     {HEAR, SAYS(OK "Content-Length: 2\r\n\r\no"), HANG},
     {HEAR, SAYS(OK "\r\nok"), HANG},
-    {HEAR, SAYS("HTTP/1.1 503 No\r\n\r\n"), HANG},
     /* A byte a second: one is all that comes. */
     {HEAR, SLOWLY(OK "\r\n", 1000), HANG},
     {HEAR, SAYS(OK), SLOWLY("Content-Length: 0\r\n\r\n", 1000), HANG},
@@ -95,6 +97,42 @@ static void who_is_slow_is_not_waited_for(void **state)
         (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", s.port);
         assert_int_equal(probing_ask(url, TIMEOUT_MS, reason, &took), 1);
         assert_true(took >= TIMEOUT_MS - ROUNDING_MS);
+        odd_server_stop(&s);
+    }
+}
+
+/* That it is a failure is known by then, and why perhaps. */
+static void a_failure_that_does_not_end_is_told(void **state)
+{
+#define FAILURE "HTTP/1.1 503 No\r\n"
+#define REASON  "{\"checks\":{\"db\":[{\"status\":\"fail\",\"output\":\"gone\"}]"
+    static const struct {
+        struct odd_step steps[ODD_STEPS];
+        unsigned timeout_ms;
+        const char *behind;
+    } failures[] = {
+        {{HEAR, SAYS(FAILURE), HANG}, TIMEOUT_MS, ": 503, but no end in time"},
+        {{HEAR, SAYS(FAILURE "X: y\r\n\r\n"), HANG}, TIMEOUT_MS, ": 503, but no end in time"},
+        {{HEAR, SAYS(FAILURE "\r\n" REASON), HANG}, TIMEOUT_MS,
+            ": 503, but no end in time: db: gone"},
+        {{HEAR, SAYS(FAILURE "Content-Length: 99\r\n\r\n" REASON), HANG}, TIMEOUT_MS,
+            ": 503, but no end in time: db: gone"},
+        {{HEAR, SAYS(FAILURE "Content-Length: 99\r\n\r\n" REASON)}, PATIENT_MS,
+            ": 503, but cut short: db: gone"},
+        {{HEAR, SAYS("HTTP/1.1 302 No\r\nContent-Length: 9\r\n\r\n")}, PATIENT_MS,
+            ": 302, but cut short"},
+        /* Of a head that is none nothing is believed. */
+        {{HEAR, SAYS(FAILURE "nonsense\r\n\r\n" REASON)}, PATIENT_MS, MALFORMED},
+        {{HEAR, SAYS(FAILURE "X: y\r\n")}, PATIENT_MS, MALFORMED},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        struct odd_server s;
+
+        start(&s, failures[i].steps);
+        expect(&s, failures[i].timeout_ms, 1, failures[i].behind);
         odd_server_stop(&s);
     }
 }
@@ -185,16 +223,16 @@ static const struct {
     {{HEAR, SAYS(OK "X: "), ENDLESS("y")}, 1, MALFORMED},
     {{HEAR, SAYS(OK), ENDLESS("Content-Length: 1\r\n")}, 1, MALFORMED},
     {{HEAR, ENDLESS(OK)}, 1, MALFORMED},
-    {{HEAR, ENDLESS("HTTP/1.1 100 Continue\r\n\r\n")}, 1, MALFORMED},
-    /* Bodies: the code is there, and as much of the reason as it takes. */
-    {{HEAR, SAYS(OK "Content-Length: 10000000000\r\n\r\n"), TEN_GB("x")}, 0, ": 200"},
-    {{HEAR, SAYS(OK "\r\n"), TEN_GB("x")}, 0, ": 200"},
+    {{HEAR, ENDLESS("HTTP/1.1 100 Continue\r\n\r\n")}, 1, INTERIM},
+    /* Bodies: of a failure, as much of the reason as it takes. */
+    {{HEAR, SAYS(OK "Content-Length: 10000000000\r\n\r\n"), TEN_GB("x")}, 1, TOO_LONG},
+    {{HEAR, SAYS(OK "\r\n"), TEN_GB("x")}, 1, TOO_LONG},
     {{HEAR, SAYS("HTTP/1.1 503 No\r\n\r\n"), ENDLESS("x")}, 1, ": 503"},
     {{HEAR, SAYS("HTTP/1.1 503 No\r\nContent-Length: 10000000000\r\n\r\n"), TEN_GB("[{\"a\":")}, 1,
         ": 503"},
     {{HEAR, SAYS("HTTP/1.1 503 No\r\n\r\n{\"checks\":{\"n\":["), TEN_GB("{\"status\":\"fail\"},")},
         1, ": 503: n; n; n\xE2\x80\xA6"},
-    {{HEAR, SAYS(OK "Transfer-Encoding: chunked\r\n\r\n"), ENDLESS("1\r\nx\r\n")}, 1, MALFORMED},
+    {{HEAR, SAYS(OK "Transfer-Encoding: chunked\r\n\r\n"), ENDLESS("1\r\nx\r\n")}, 1, CHUNKED},
     {{HEAR, SAYS("HTTP/1.1 204 No Content\r\n\r\n"), ENDLESS("x")}, 0, ": 204"},
 };
 
@@ -267,7 +305,6 @@ static void a_reset_at_any_stage_is_no_answer(void **state)
         /* Whose end would be the end of the connection. */
         {HEAR, SAYS(OK "\r\n"), RESETS},
         {HEAR, SAYS(OK "\r\nok"), RESETS},
-        {HEAR, SAYS("HTTP/1.1 503 No\r\n\r\nno"), RESETS},
         /* Some time later. */
         {HEAR, SLOWLY(OK "\r\nok", 2), RESETS},
         {SLOWLY(OK "\r\nok", 2), RESETS},
@@ -388,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_slow_is_not_waited_for),
+        cmocka_unit_test(a_failure_that_does_not_end_is_told),
         cmocka_unit_test(who_is_slow_but_in_time_is_heard),
         cmocka_unit_test(the_shortest_timeout_is_kept),
         cmocka_unit_test(the_default_is_two_seconds),

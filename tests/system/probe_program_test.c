@@ -6,7 +6,9 @@
  */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -189,6 +191,14 @@ static const struct {
     {{"--verbose"}, "there is no such option"},
     {{"-vv"}, "there is no such option"},
     {{"-"}, "there is no such option"},
+    {{"-h"}, "there is no such option"},
+    {{"http://127.0.0.1/", "-h"}, "there is no such option"},
+    {{"--help", "http://127.0.0.1/"}, "--help stands alone"},
+    {{"http://127.0.0.1/", "--help"}, "--help stands alone"},
+    {{"-v", "--help"}, "--help stands alone"},
+    {{"--help", "--help"}, "--help stands alone"},
+    {{""}, "the URL is empty"},
+    {{"-v", ""}, "the URL is empty"},
     {{"--"}, "there is no such option"},
     {{"http://127.0.0.1/", "http://127.0.0.1/"}, "there is more than one URL"},
     {{"http://example.com/"},
@@ -237,18 +247,14 @@ static void a_long_url_leaves_room_for_the_reason(void **state)
 
 static void help_is_no_failure(void **state)
 {
-    const char *const forms[][2] = {{"--help", NULL}, {"-h", NULL}};
-    size_t i;
+    const char *const arguments[] = {"--help", NULL};
+    struct probing run;
 
     (void)state;
-    for (i = 0; i < 2; i++) {
-        struct probing run;
-
-        probing_run(&run, forms[i], NULL);
-        assert_int_equal(run.status, 0);
-        assert_non_null(strstr(run.out, "Usage: health-probe [-v] [--timeout MS] [URL]\n"));
-        assert_string_equal(run.err, "");
-    }
+    probing_run(&run, arguments, NULL);
+    assert_int_equal(run.status, 0);
+    assert_non_null(strstr(run.out, "Usage: health-probe [-v] [--timeout MS] [URL]\n"));
+    assert_string_equal(run.err, "");
 }
 
 /* Runs the line by a shell, P being the program.  Returns: its exit status. */
@@ -283,6 +289,105 @@ static void what_cannot_be_said_changes_no_exit(void **state)
     assert_int_equal(shell("\"$P\" nonsense 2>&-"), 1);
 }
 
+/* Runs it with one end of a pipe as `to`, whose other end nobody reads: it is shut, or the pipe is
+ * full.  Returns: the status of waitpid(). */
+static int run_into_a_pipe(int to, bool full, const char *const *arguments)
+{
+    const char *argv[ARGUMENTS] = {"health-probe"};
+    int ends[2], status = -1;
+    char path[4096];
+    size_t i;
+    pid_t pid;
+
+    (void)snprintf(path, sizeof(path), "%s/health-probe", getenv("BUILD_DIR"));
+    for (i = 0; arguments[i] != NULL; i++)
+        argv[i + 1] = arguments[i];
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (full && write(ends[1], path, sizeof(path)) > 0)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    if (!full)
+        (void)close(ends[0]);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)alarm(20);
+        if (dup2(ends[1], to) < 0)
+            _exit(126);
+        (void)execv(path, (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    (void)waitpid(pid, &status, 0);
+    (void)close(ends[1]);
+    if (full)
+        (void)close(ends[0]);
+    return status;
+}
+
+static void who_no_longer_listens_or_never_does_changes_no_exit(void **state)
+{
+    const char *const healthy[] = {"-v", "--timeout=300", good_url, NULL},
+                      *const failing[] = {"--timeout=300", bad_url, NULL},
+                      *const late[] = {"--timeout=300", mute_url, NULL},
+                      *const wrong_use[] = {"nonsense", NULL}, *const help[] = {"--help", NULL};
+    const struct {
+        const char *const *arguments;
+        int to, status;
+    } runs[] = {{healthy, STDOUT_FILENO, 0}, {failing, STDOUT_FILENO, 1}, {late, STDOUT_FILENO, 1},
+        {wrong_use, STDERR_FILENO, 1}, {help, STDOUT_FILENO, 0}};
+    size_t i, full;
+
+    (void)state;
+    if (getenv("BUILD_DIR") == NULL)
+        skip();
+    for (full = 0; full < 2; full++)
+        for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+            int status = run_into_a_pipe(runs[i].to, full == 1, runs[i].arguments);
+
+            if (!WIFEXITED(status) || WEXITSTATUS(status) != runs[i].status)
+                fail_msg("%zu, %s: status %x", i, full == 1 ? "full" : "shut", (unsigned)status);
+        }
+}
+
+static atomic_int broken_pipes;
+
+static void count_broken_pipe(int unused)
+{
+    (void)unused;
+    atomic_fetch_add(&broken_pipes, 1);
+}
+
+/* A service that is its own health check has handlers of its own. */
+static void the_signals_of_its_host_are_left_alone(void **state)
+{
+    struct sigaction ours = {.sa_handler = count_broken_pipe}, after;
+    char name[] = "x", url[] = "nonsense";
+    char *arguments[] = {name, url, NULL};
+    int ends[2], saved;
+    sigset_t pending, mask;
+
+    (void)state;
+    assert_int_equal(sigaction(SIGPIPE, &ours, NULL), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    (void)close(ends[0]);
+    saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_int_equal(health_probe_main(2, arguments), 1);
+    assert_true(dup2(saved, STDERR_FILENO) >= 0);
+    (void)close(saved);
+    (void)close(ends[1]);
+    assert_int_equal(atomic_load(&broken_pipes), 0);
+    assert_int_equal(sigpending(&pending), 0);
+    assert_int_equal(sigismember(&pending, SIGPIPE), 0);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
+    assert_int_equal(sigismember(&mask, SIGPIPE), 0);
+    assert_int_equal(sigaction(SIGPIPE, NULL, &after), 0);
+    assert_true(after.sa_handler == count_broken_pipe);
+    (void)signal(SIGPIPE, SIG_DFL);
+}
+
 static void without_even_a_name_it_works(void **state)
 {
     char *nothing[] = {NULL};
@@ -309,6 +414,8 @@ int main(void)
         cmocka_unit_test(a_long_url_leaves_room_for_the_reason),
         cmocka_unit_test(help_is_no_failure),
         cmocka_unit_test(what_cannot_be_said_changes_no_exit),
+        cmocka_unit_test(who_no_longer_listens_or_never_does_changes_no_exit),
+        cmocka_unit_test(the_signals_of_its_host_are_left_alone),
         cmocka_unit_test(without_even_a_name_it_works),
     };
 

@@ -4,11 +4,13 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: chmod listen */
+/* wrap: bind chmod flock listen unlink */
 #include "base/local.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,20 +18,61 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "refused.h"
 
+int __real_bind(int fd, const struct sockaddr *address, socklen_t length);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length);
 int __real_chmod(const char *path, mode_t mode);
 int __wrap_chmod(const char *path, mode_t mode);
+int __real_flock(int fd, int operation);
+int __wrap_flock(int fd, int operation);
 int __real_listen(int fd, int backlog);
 int __wrap_listen(int fd, int backlog);
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
 
-static bool no_chmod, no_listen;
+static bool no_chmod, no_listen, no_flock;
+static mode_t bound_mode; /* of the file, at the moment it is there */
+
+/* The other starter: it begins when the first comes to this call, and the first goes on when the
+ * other is at its end, or waits. */
+static enum call { NO_CALL, LISTEN, UNLINK } other_begins_at;
+static pthread_t other_thread;
+static sem_t other_is_through;
+static int other_fd, other_error;
+static _Thread_local bool is_other;
+
+static void *start_other(void *unused);
+
+static void come_to(enum call call)
+{
+    if (call != other_begins_at || is_other)
+        return;
+    other_begins_at = NO_CALL;
+    assert_int_equal(pthread_create(&other_thread, NULL, start_other, NULL), 0);
+    while (sem_wait(&other_is_through) != 0)
+        assert_int_equal(errno, EINTR);
+}
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct stat s;
+    int result = __real_bind(fd, address, length), error = errno;
+
+    if (result == 0 &&
+        lstat(((const struct sockaddr_un *)(const void *)address)->sun_path, &s) == 0)
+        bound_mode = s.st_mode & 07777;
+    errno = error;
+    return result;
+}
 
 int __wrap_chmod(const char *path, mode_t mode)
 {
@@ -40,13 +83,36 @@ int __wrap_chmod(const char *path, mode_t mode)
     return __real_chmod(path, mode);
 }
 
+int __wrap_flock(int fd, int operation)
+{
+    int result;
+
+    if (no_flock) {
+        errno = ENOLCK;
+        return -1;
+    }
+    result = __real_flock(fd, operation);
+    if (result != 0 && is_other) {
+        (void)sem_post(&other_is_through);
+        errno = EWOULDBLOCK;
+    }
+    return result;
+}
+
 int __wrap_listen(int fd, int backlog)
 {
     if (no_listen) {
         errno = EOPNOTSUPP;
         return -1;
     }
+    come_to(LISTEN);
     return __real_listen(fd, backlog);
+}
+
+int __wrap_unlink(const char *path)
+{
+    come_to(UNLINK);
+    return __real_unlink(path);
 }
 
 static char directory[] = "/tmp/local_test.XXXXXX";
@@ -69,7 +135,8 @@ static int remove_directory(void **unused)
 
 static int begin(void **state)
 {
-    no_chmod = no_listen = false;
+    no_chmod = no_listen = no_flock = false;
+    other_begins_at = NO_CALL;
     return refused_count(state);
 }
 
@@ -177,6 +244,8 @@ static void the_file_has_the_mode_whatever_the_umask_is(void **unused)
             assert_int_equal(lstat(path, &s), 0);
             assert_true(S_ISSOCK(s.st_mode));
             assert_int_equal(s.st_mode & 07777, modes[k]);
+            /* Nor was it open to more for a moment. */
+            assert_int_equal(bound_mode & ~modes[k], 0);
             (void)close(fd);
             (void)unlink(path);
         }
@@ -250,6 +319,72 @@ static void without_its_directory_it_is_refused(void **unused)
     memcpy(path, full, sizeof(path));
 }
 
+/* ---- Two at the same time ---- */
+
+static void *start_other(void *unused)
+{
+    (void)unused;
+    is_other = true;
+    other_fd = listen_with(0600);
+    other_error = errno;
+    (void)sem_post(&other_is_through);
+    return NULL;
+}
+
+/* Fails unless the one that came first has it, and the other is told that it is taken. */
+static void one_of_two_gets_it(enum call call)
+{
+    int fd;
+
+    assert_int_equal(sem_init(&other_is_through, 0, 0), 0);
+    other_begins_at = call;
+    fd = listen_with(0600);
+    assert_int_equal(other_begins_at, NO_CALL);
+    assert_int_equal(pthread_join(other_thread, NULL), 0);
+    (void)sem_destroy(&other_is_through);
+    assert_true(fd >= 0);
+    assert_int_equal(other_fd, -1);
+    assert_int_equal(other_error, EADDRINUSE);
+    assert_true(connects());
+    (void)close(fd);
+}
+
+/* It refuses like one whose process is gone. */
+static void who_does_not_listen_yet_is_not_replaced(void **unused)
+{
+    (void)unused;
+    one_of_two_gets_it(LISTEN);
+}
+
+static void of_two_who_replace_the_same_one_gets_it(void **unused)
+{
+    int fd = listen_with(0600);
+
+    (void)unused;
+    assert_true(fd >= 0);
+    (void)close(fd);
+    one_of_two_gets_it(UNLINK);
+}
+
+/* Where there are no locks, and where somebody keeps it for something else. */
+static void without_the_lock_it_listens_all_the_same(void **unused)
+{
+    int fd, directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)unused;
+    assert_true(directory_fd >= 0);
+    assert_int_equal(flock(directory_fd, LOCK_SH), 0);
+    fd = listen_with(0600);
+    assert_true(fd >= 0);
+    assert_true(connects());
+    (void)close(fd);
+    (void)close(directory_fd);
+    no_flock = true;
+    fd = listen_with(0600);
+    assert_true(fd >= 0);
+    (void)close(fd);
+}
+
 /* ---- Taken away ---- */
 
 static void our_own_file_is_removed(void **unused)
@@ -318,6 +453,9 @@ int main(void)
         TEST(what_is_no_socket_stays),
         TEST(what_fails_on_the_way_leaves_nothing),
         TEST(without_its_directory_it_is_refused),
+        TEST(who_does_not_listen_yet_is_not_replaced),
+        TEST(of_two_who_replace_the_same_one_gets_it),
+        TEST(without_the_lock_it_listens_all_the_same),
         TEST(our_own_file_is_removed),
         TEST(anothers_is_not),
         TEST(of_what_is_no_unix_socket_there_is_no_file),

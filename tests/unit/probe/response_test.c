@@ -19,6 +19,7 @@
 #define HEAD_MAX  16384 /* bytes of a head */
 #define OK        "HTTP/1.1 200 OK\r\n"
 #define COMPLETE  HEALTH__COMPLETE
+#define TOO_LONG  HEALTH__TOO_LONG
 #define MALFORMED HEALTH__MALFORMED
 #define IN_STATUS HEALTH__IN_STATUS
 #define IN_HEADER HEALTH__IN_HEADER
@@ -48,8 +49,8 @@ static const struct {
     RESPONSE(OK "Content-Length: 2\r\n\r\n{}more", COMPLETE, COMPLETE, 200, "{}"),
     RESPONSE(OK "Content-Length: 0\r\n\r\nmore", COMPLETE, COMPLETE, 200, ""),
     RESPONSE(OK "Content-Length: 4\r\n\r\n\0\r\n\xFF", COMPLETE, COMPLETE, 200, "\0\r\n\xFF"),
-    RESPONSE(OK "A: b\r\nContent-Length: 2\r\nC: \x01\xFF d\r\nE:\r\n\r\n{}", COMPLETE, COMPLETE,
-        200, "{}"),
+    RESPONSE(OK "A: b\r\nContent-Length: 2\r\nC: \t\xFF d\r\nE:\r\n\r\n{}", COMPLETE, COMPLETE, 200,
+        "{}"),
     RESPONSE(OK "X-Content-Length: 9\r\nContent-Length-X: 9\r\nContent-Length: 2\r\n\r\n{}",
         COMPLETE, COMPLETE, 200, "{}"),
     RESPONSE("HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", COMPLETE, COMPLETE, 200, "{}"),
@@ -57,7 +58,6 @@ static const struct {
         OK "X: " HUNDRED HUNDRED "\r\nContent-Length: 1\r\n\r\nx", COMPLETE, COMPLETE, 200, "x"),
     RESPONSE("HTTP/1.1 503 " HUNDRED HUNDRED "\r\nContent-Length: 1\r\n\r\nx", COMPLETE, COMPLETE,
         503, "x"),
-    RESPONSE(OK HUNDRED HUNDRED ": x\r\nContent-Length: 1\r\n\r\nx", COMPLETE, COMPLETE, 200, "x"),
     /* Said twice, the same. */
     RESPONSE(OK "Content-Length: 2\r\nContent-Length: 02\r\n\r\n{}", COMPLETE, COMPLETE, 200, "{}"),
     /* Without: up to the end of the connection. */
@@ -66,7 +66,7 @@ static const struct {
     RESPONSE("HTTP/1.0 503 Service Unavailable\r\n\r\nno", IN_BODY, COMPLETE, 503, "no"),
     RESPONSE("HTTP/1.1 200\r\n\r\n{}", IN_BODY, COMPLETE, 200, "{}"),
     RESPONSE("HTTP/1.1 200 \r\n\r\n{}", IN_BODY, COMPLETE, 200, "{}"),
-    RESPONSE("HTTP/1.9 599 ?\r\n\r\n", IN_BODY, COMPLETE, 599, ""),
+    RESPONSE("HTTP/1.0 599 \t?\xFF\r\n\r\n", IN_BODY, COMPLETE, 599, ""),
     RESPONSE(
         "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", IN_BODY, COMPLETE, 302, ""),
     /* Codes without a body: complete at the empty line, whatever they say. */
@@ -139,12 +139,34 @@ static const struct {
     RESPONSE(" HTTP/1.1 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("http/1.1 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("HTTP/1.x 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE("HTTP/1.9 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE("HTTP/1.2 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("HTTP/2.0 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("HTTP/11 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("ICY 200 OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("SSH-2.0-OpenSSH_9.2p1\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("\x15\x03\x01\0\x02\x02\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("GET /health HTTP/1.0\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    /* Names that are none, and lines that have none where we look. */
+    RESPONSE(OK "garbage\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "<html>: x\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "\xFF:garbage\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "a\"b: x\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK HUNDRED HUNDRED "\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK HUNDRED HUNDRED ": x\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK HUNDRED "aaaaaaaaaaaaaaaaaaaaaaaaaaa xx yy\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    /* Control characters anywhere in the head. */
+    RESPONSE("HTTP/1.1 200 \x01OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE("HTTP/1.1 200 \x7F\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE("HTTP/1.1 200 \x1B[2J\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "\x01\xFF:garbage\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "\vTransfer-Encoding: chunked\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "X: a\fb\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    /* A CR that ends no line. */
+    RESPONSE("HTTP/1.1 200 OK\rX: y\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE("HTTP/1.1 200\r\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "X: a\rContent-Length: 9\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
+    RESPONSE(OK "X: a\r\n\r\r\n", MALFORMED, MALFORMED, 0, ""),
     /* NUL anywhere in the head. */
     RESPONSE("\0" OK "\r\n", MALFORMED, MALFORMED, 0, ""),
     RESPONSE("HTTP/1.1 200\0OK\r\n\r\n", MALFORMED, MALFORMED, 0, ""),
@@ -339,27 +361,81 @@ static size_t feed_body(struct health__response *r, size_t bytes, size_t piece)
     return fed;
 }
 
+/* Of what is longer than we read it is not known whether there is an end. */
 static void bodies_end(void **unused)
 {
-    static const char *const heads[] = {OK "\r\n", OK "Content-Length: 999999999999999999\r\n\r\n",
-        OK "Content-Length: 10000000000\r\n\r\n"};
+    static const char *const heads[] = {OK "\r\n", OK "Content-Length: 1048577\r\n\r\n",
+        OK "Content-Length: 999999999999999999\r\n\r\n", OK "Content-Length: 10000000000\r\n\r\n"};
     static const size_t pieces[] = {1, 2048, 4096, 3 * MIB};
     size_t i, k;
 
     (void)unused;
-    for (i = 0; i < 3; i++)
-        for (k = 0; k < 4; k++) {
+    for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+        for (k = 0; k < sizeof(pieces) / sizeof(pieces[0]); k++) {
             struct health__response *r = begin();
             size_t fed;
 
             feed(r, heads[i], strlen(heads[i]));
             fed = feed_body(r, 10 * MIB, pieces[k]);
-            assert_int_equal(r->part, COMPLETE);
+            assert_int_equal(r->part, TOO_LONG);
             assert_int_equal(r->code, 200);
-            assert_true(fed <= MIB + pieces[k]);
+            assert_true(fed <= MIB + 1 + pieces[k]);
             assert_int_equal(r->kept, HEALTH__RESPONSE_KEPT_BYTES);
+            health__response_end(r);
+            assert_int_equal(r->part, TOO_LONG);
             free(r);
         }
+}
+
+/* Cut short where we would stop reading. */
+static void a_body_as_long_as_may_be_has_an_end(void **unused)
+{
+    static const struct {
+        const char *head;
+        enum health__response_part before, after;
+    } bodies[] = {
+        {OK "\r\n", IN_BODY, COMPLETE},
+        {OK "Content-Length: 1048576\r\n\r\n", COMPLETE, COMPLETE},
+        {OK "Content-Length: 1048577\r\n\r\n", IN_BODY, MALFORMED},
+    };
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        struct health__response *r = begin();
+
+        feed(r, bodies[i].head, strlen(bodies[i].head));
+        assert_int_equal(feed_body(r, MIB, 2048), MIB);
+        assert_int_equal(r->part, bodies[i].before);
+        health__response_end(r);
+        assert_int_equal(r->part, bodies[i].after);
+        free(r);
+    }
+}
+
+/* What is wrong is said where it is no accident. */
+static void what_http_1_0_has_not_is_named(void **unused)
+{
+    static const char *const answers[][2] = {
+        {OK "Transfer-Encoding: chunked\r\n", "a chunked answer to HTTP/1.0"},
+        {"HTTP/1.1 100 Continue\r\n", "an interim answer to HTTP/1.0"},
+    };
+    struct health__response *r;
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < 2; i++) {
+        r = begin();
+        feed(r, answers[i][0], strlen(answers[i][0]));
+        assert_int_equal(r->part, MALFORMED);
+        assert_string_equal(r->wrong, answers[i][1]);
+        free(r);
+    }
+    r = begin();
+    feed(r, "x\n", 2);
+    assert_int_equal(r->part, MALFORMED);
+    assert_null(r->wrong);
+    free(r);
 }
 
 /* Bodies about as long as what is kept of them. */
@@ -396,6 +472,8 @@ int main(void)
         cmocka_unit_test(what_is_over_is_over),
         cmocka_unit_test(heads_end),
         cmocka_unit_test(bodies_end),
+        cmocka_unit_test(a_body_as_long_as_may_be_has_an_end),
+        cmocka_unit_test(what_http_1_0_has_not_is_named),
         cmocka_unit_test(the_beginning_of_a_body_is_kept),
     };
 
