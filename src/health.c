@@ -120,9 +120,9 @@ int health_port(const struct health *h)
     struct health *of = health__instance((struct health *)(uintptr_t)h, &error);
 
     if (of == NULL)
-        return error;
+        return leave(call, error);
     if (!health__engine_is_started(&of->engine))
-        return health__fail(HEALTH_ESTOPPED, EINVAL, "the instance is not started");
+        return leave(call, health__fail(HEALTH_ESTOPPED, EINVAL, "the instance is not started"));
     return leave(call, (int)atomic_load(&of->http.port));
 }
 
@@ -135,11 +135,11 @@ int health_add_check(struct health *h, const struct health_check *check)
     struct health_check read;
 
     if (check == NULL)
-        return health__fail(HEALTH_EINVAL, EINVAL, "the check is NULL");
+        return leave(call, health__fail(HEALTH_EINVAL, EINVAL, "the check is NULL"));
     error =
         health__struct_read(&read, sizeof(read), FIRST_CHECK_BYTES, check, "struct health_check");
     if (error != 0)
-        return error;
+        return leave(call, error);
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_add(&h->engine, &read);
@@ -164,7 +164,7 @@ int health_remove(struct health *h, const char *name)
     int error = 0;
 
     if (name == NULL)
-        return health__fail(HEALTH_EINVAL, EINVAL, "the name is NULL");
+        return leave(call, health__fail(HEALTH_EINVAL, EINVAL, "the name is NULL"));
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_remove(&h->engine, name);
@@ -180,9 +180,10 @@ int health_report(
     va_list arguments;
 
     if (name == NULL)
-        return health__fail(HEALTH_EINVAL, EINVAL, "the name is NULL");
+        return leave(call, health__fail(HEALTH_EINVAL, EINVAL, "the name is NULL"));
     if (status != HEALTH_PASS && status != HEALTH_WARN && status != HEALTH_FAIL)
-        return health__fail(HEALTH_EINVAL, EINVAL, "'%.128s': %d is no status", name, (int)status);
+        return leave(call,
+            health__fail(HEALTH_EINVAL, EINVAL, "'%.128s': %d is no status", name, (int)status));
     health__result_init(&said, HEALTH__NEVER);
     va_start(arguments, format);
     health__result_explain(&said, format, arguments);
@@ -202,7 +203,8 @@ int health_add_heartbeat(struct health *h, const char *name, unsigned max_age_ms
     int error = 0;
 
     if (ret_b == NULL)
-        return health__fail(HEALTH_EINVAL, EINVAL, "there is no place for the heartbeat");
+        return leave(
+            call, health__fail(HEALTH_EINVAL, EINVAL, "there is no place for the heartbeat"));
     h = health__instance(h, &error);
     if (h != NULL)
         error = health__engine_add_heartbeat(&h->engine, name, max_age_ms, probes, ret_b);

@@ -5,6 +5,9 @@
  * before the first `prepare` until after the last `parent` or `child`.  `waiting` counts the forks
  * that want the parts' locks, for health__fork_yield().
  *
+ * The handlers are registered late, with the first part: so that ours take their locks before those
+ * of the host's allocator do, which a thread that holds ours may be waiting for.
+ *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #include "base/fork.h"
@@ -15,7 +18,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct health__link parts = {&parts, &parts};
 static atomic_uint waiting;
-static bool registered; /* the handlers; guarded by `lock` once main() runs */
 
 static struct health__fork_part *part_of(struct health__link *link)
 {
@@ -53,18 +55,9 @@ static void in_child(void)
     (void)pthread_mutex_unlock(&lock);
 }
 
-/*
- * As early as can be: handlers are called for the parent's locks from the last registered to the
- * first, and in the child from the first to the last.  So what a host's handlers lock is locked
- * before ours, and in the child they find us tidy.
- */
-__attribute__((constructor)) static void register_early(void)
-{
-    registered = pthread_atfork(prepare, in_parent, in_child) == 0;
-}
-
 int health__fork_join(struct health__fork_part *part)
 {
+    static bool registered;
     int error = 0;
 
     (void)pthread_mutex_lock(&lock);

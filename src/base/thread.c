@@ -82,13 +82,13 @@ static int add_tls(struct dl_phdr_info *info, size_t size, void *arg)
     return 0;
 }
 
-/* What the host's thread-local data takes: glibc has it in the stack. */
-static size_t tls_bytes(void)
-{
-    size_t bytes = 0;
+/* What the host's thread-local data takes: glibc has it in the stack.  Asked once, and early: in
+ * the child of a fork() the loader may be locked. */
+static size_t tls_bytes;
 
-    (void)dl_iterate_phdr(add_tls, &bytes);
-    return bytes;
+__attribute__((constructor)) static void measure_tls(void)
+{
+    (void)dl_iterate_phdr(add_tls, &tls_bytes);
 }
 
 /* Whole pages, which some libc's insist on. */
@@ -109,7 +109,7 @@ static int create(pthread_t *ret_thread, size_t stack_bytes, struct start *start
     error = pthread_attr_init(&attributes);
     if (error != 0)
         return error;
-    error = pthread_attr_setstacksize(&attributes, rounded(stack_bytes + tls_bytes()));
+    error = pthread_attr_setstacksize(&attributes, rounded(stack_bytes + tls_bytes));
     if (error == 0)
         error = pthread_create(ret_thread, &attributes, run, start);
     (void)pthread_attr_destroy(&attributes);

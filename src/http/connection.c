@@ -142,10 +142,11 @@ int64_t health__connections_expire(struct health__connections *t, int64_t now)
 }
 
 /* Who keeps a connection busy enters one phase after the other, and has always only just done so:
- * what counts is when it came, and whether it has had its turn. */
+ * what counts is when it came, and whether it has had its turn.  Who was asked to go already goes
+ * once it is answered. */
 static bool can_go(const struct health__connection *c, int64_t now)
 {
-    return c->answered || now - c->came >= HEALTH__FAIR_MS;
+    return !c->makes_way && (c->answered || now - c->came >= HEALTH__FAIR_MS);
 }
 
 static bool has_begun_to_send(const struct health__connection *c, int64_t now)

@@ -251,20 +251,23 @@ static void run_daemon(struct health__http *http)
     }
 }
 
-/* Runs MHD, once for each that was put off while there is time: so they go on in order. */
+/* Runs MHD, once for each that was put off while there is time: so they go on in order, and a turn
+ * does not last, whatever they are. */
 static void run_in_turn(struct health__http *http, int64_t now)
 {
     struct health__link *put_off = &http->connections.phases[HEALTH__PUT_OFF];
 
-    http->alone_us = 0;
+    if (http->due_at > now && health__list_empty(put_off))
+        return;
+    http->began_us = health__now_us();
     do {
         if (!health__list_empty(put_off))
             health__request_go_on(
                 health__container(put_off->next, struct health__connection, in_phase));
         if (http->due_at <= now && !http->engine->lost)
             run_daemon(http);
-    } while (
-        !health__list_empty(put_off) && http->alone_us < HEALTH__ALONE_US && !http->engine->lost);
+    } while (!health__list_empty(put_off) && !http->engine->lost &&
+             health__now_us() - http->began_us < HEALTH__ALONE_US);
 }
 
 static int64_t run(struct health__server *server, int64_t now)

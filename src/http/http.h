@@ -46,7 +46,7 @@ struct health__http {
     size_t arriving;     /* connections that MHD has not begun with */
     int64_t due_at;      /* when MHD has something to do */
     int64_t looked_at;   /* when it was last looked whether MHD's epoll is there */
-    int64_t alone_us;    /* what documents for one request alone have taken in this turn */
+    int64_t began_us;    /* when MHD was first run in this turn */
     bool draining;       /* no new requests */
     bool ending;         /* this is the last turn */
     unsigned last_turns; /* while draining: before those who have not asked are shut down */

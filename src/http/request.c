@@ -81,7 +81,7 @@ static void resume(struct health__waiter *waiter)
     if (c->http->daemon == NULL)
         return;
     stop_watching(c);
-    c->waited |= c->phase == HEALTH__WAITING;
+    c->waited |= c->phase != HEALTH__PUT_OFF;
     health__connection_enter(&c->http->connections, c, HEALTH__SENDING, c->http->engine->now);
     if (!health__fd_is_ours(&c->fd)) {
         health__engine_lose(c->http->engine);
@@ -166,7 +166,7 @@ static enum MHD_Result send_answer(struct health__connection *c, struct MHD_Conn
 
 static enum MHD_Result answer(struct health__connection *c, struct MHD_Connection *connection)
 {
-    if (!c->waited && begin_to_wait(c, connection))
+    if (!c->waited && !c->makes_way && begin_to_wait(c, connection))
         return MHD_YES;
     return send_answer(c, connection);
 }
@@ -176,27 +176,21 @@ static bool is_early(const struct health__connection *c)
 {
     const struct health__http *http = c->http;
 
-    return !c->its_turn && (http->alone_us >= HEALTH__ALONE_US ||
-                               !health__list_empty(&http->connections.phases[HEALTH__PUT_OFF]));
+    return !c->its_turn && (!health__list_empty(&http->connections.phases[HEALTH__PUT_OFF]) ||
+                               health__now_us() - http->began_us >= HEALTH__ALONE_US);
 }
 
 /* The same for a document that nobody else can have. */
 static enum MHD_Result answer_alone(struct health__connection *c, struct MHD_Connection *connection)
 {
-    enum MHD_Result result;
-    int64_t began_us;
-
     if (is_early(c)) {
-        if (c->makes_way || c->http->ending || c->phase == HEALTH__LEAVING)
+        if (c->makes_way || c->http->ending)
             return MHD_NO;
         suspend(c, connection, HEALTH__PUT_OFF, -1);
         return MHD_YES;
     }
     c->its_turn = false;
-    began_us = health__now_us();
-    result = answer(c, connection);
-    c->http->alone_us += health__now_us() - began_us;
-    return result;
+    return answer(c, connection);
 }
 
 static enum MHD_Result respond(struct health__connection *c, struct MHD_Connection *connection,
@@ -204,6 +198,9 @@ static enum MHD_Result respond(struct health__connection *c, struct MHD_Connecti
 {
     struct health__replies *replies = &c->http->replies;
 
+    /* It has been shut down: nothing is begun for it. */
+    if (c->phase == HEALTH__LEAVING)
+        return MHD_NO;
     if (!c->targeted) {
         if (!read_target(c, url))
             return send_reply(c, connection, MHD_HTTP_NOT_FOUND, replies->not_found);

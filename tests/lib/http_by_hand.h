@@ -33,6 +33,7 @@ static struct {
     char document[4096];                   /* that was rendered last */
     bool no_reply;                         /* there is no memory for one */
     int takes_ms;                          /* so long it takes to make one */
+    bool same_turn;                        /* requests do not each come in a turn of its own */
 } served;
 
 static struct health__reply *served_make(char *bytes, size_t length)
@@ -106,6 +107,8 @@ static inline void served_poll(void)
 /* Hands over a request of the connection: MHD's part of it. */
 static inline void served_handle(struct MHD_Connection *r)
 {
+    if (!served.same_turn)
+        served.http.began_us = health__now_us();
     if (r->of == NULL)
         r->of = served.connection;
     mhd_run(&served.http, r);

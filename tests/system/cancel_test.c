@@ -214,6 +214,40 @@ static void before_it_calls_anything(void **state)
     }
 }
 
+/* What fails leaves the thread as it was, too. */
+static void it_may_be_cancelled_afterwards(void **state)
+{
+    struct health_check check = HEALTH_CHECK_INIT;
+    struct health *stopped;
+    int before;
+
+    (void)state;
+    assert_int_equal(health_new(&stopped, NULL), 0);
+#define LEAVES(call)                                                                               \
+    do {                                                                                           \
+        assert_true((call) < 0);                                                                   \
+        assert_int_equal(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before), 0);               \
+        if (before != PTHREAD_CANCEL_ENABLE)                                                       \
+            fail_msg("not after " #call);                                                          \
+    } while (0)
+    LEAVES(health_port(stopped));
+    LEAVES(health_add_check(h, NULL));
+    LEAVES(health_add_check(h, &check));
+    check.size = 1;
+    LEAVES(health_add_check(h, &check));
+    LEAVES(health_register_check("none", NULL, NULL));
+    LEAVES(health_remove(h, NULL));
+    LEAVES(health_remove(h, "none"));
+    LEAVES(health_report(h, NULL, HEALTH_PASS, NULL));
+    LEAVES(health_report(h, "queue", (enum health_status)7, NULL));
+    LEAVES(health_add_heartbeat(h, "b", 100, 0, NULL));
+    LEAVES(health_document(h, 0, NULL, 0, NULL, NULL));
+    LEAVES(health_stop(stopped, 0));
+    LEAVES(health_start(h));
+    LEAVES(health_serve(70000));
+    health_free(stopped);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_service, close_service)
@@ -222,6 +256,7 @@ int main(void)
         TEST(while_it_waits_for_a_removal),
         TEST(while_it_stops),
         TEST(before_it_calls_anything),
+        TEST(it_may_be_cancelled_afterwards),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

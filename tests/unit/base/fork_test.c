@@ -26,15 +26,12 @@ int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*ch
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 
-/* Before main() it is refused: it is tried again when the first part joins. */
-static int atfork_error = ENOMEM, atforks, early_tries;
+static int atfork_error, atforks;
 
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {
-    if (atfork_error != 0) {
-        early_tries++;
+    if (atfork_error != 0)
         return atfork_error;
-    }
     atforks++;
     return __real_pthread_atfork(prepare, parent, child);
 }
@@ -119,8 +116,9 @@ static void a_part_that_cannot_be_told_is_refused(void **unused)
     struct part a = PART('a');
 
     (void)unused;
-    /* As early as can be. */
-    assert_int_equal(early_tries, 1);
+    /* Not before it is needed. */
+    assert_int_equal(atforks, 0);
+    atfork_error = ENOMEM;
     assert_int_equal(health__fork_join(&a.fork), ENOMEM);
     atfork_error = 0;
     assert_false(health__list_linked(&a.fork.link));
