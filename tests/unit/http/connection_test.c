@@ -276,6 +276,18 @@ static void one_that_was_answered_has_had_its_turn(void **unused)
     assert_null(victim(T + 6));
 }
 
+/* It goes as soon as it is answered. */
+static void who_was_asked_to_go_is_not_asked_again(void **unused)
+{
+    struct health__connection *a = add_from("10.0.0.1", 1, T), *b = add_from("10.0.0.1", 2, T);
+
+    (void)unused;
+    a->makes_way = true;
+    assert_ptr_equal(victim(T + 100), b);
+    b->makes_way = true;
+    assert_null(victim(T + 100));
+}
+
 /* However many requests a second each of them makes. */
 static void busy_ones_make_room(void **unused)
 {
@@ -517,6 +529,7 @@ int main(void)
         TEST(one_that_leaves_does_nothing_else),
         TEST(nobody_is_asked_who_has_only_just_come),
         TEST(one_that_was_answered_has_had_its_turn),
+        TEST(who_was_asked_to_go_is_not_asked_again),
         TEST(busy_ones_make_room),
         TEST(the_oldest_of_the_busiest_source_goes),
         TEST(who_waits_can_be_asked_as_well),
