@@ -57,6 +57,7 @@ if [ "$variant" = release ]; then
     command -v docker >/dev/null || wish_for "Docker's client" docker-cli
     wish_for "Compose" docker-compose
     wish_for "sources of libraries" dpkg-dev make
+    wish_for "a second compiler" clang
     command -v npm >/dev/null || wish_for "Kubernetes' schemas" npm
 fi
 
