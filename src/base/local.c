@@ -15,7 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG      1024
 #define LOCK_TRIES   200 /* 1 s in all, of what others hold for microseconds */
 #define LOCK_WAIT_MS 5
 
@@ -110,7 +109,7 @@ int health__local_listen(const struct health__address *address)
         if (unlink(path_of(address)) != 0 || bind_to(fd, address) != 0)
             goto err;
     }
-    if (chmod(path_of(address), address->mode) != 0 || listen(fd, BACKLOG) != 0) {
+    if (chmod(path_of(address), address->mode) != 0 || listen(fd, HEALTH__BACKLOG) != 0) {
         cause = errno;
         (void)unlink(path_of(address));
         errno = cause;

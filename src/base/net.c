@@ -19,7 +19,6 @@
 
 #define DEFER_ACCEPT_S 3
 #define DEFAULT_MODE   0600u /* of a unix socket */
-#define BACKLOG        4096  /* the kernel cuts it to net.core.somaxconn */
 
 /* Reads decimal digits up to the end of the string.  Returns: -1 if it is no port. */
 static int parse_port(const char *s)
@@ -224,7 +223,7 @@ static int listen_at(const struct sockaddr_storage *address, socklen_t length, b
     (void)set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT_S);
     if (bind(fd, (const struct sockaddr *)address, length) != 0)
         goto err;
-    if (listen(fd, BACKLOG) != 0)
+    if (listen(fd, HEALTH__BACKLOG) != 0)
         goto err;
     return fd;
 

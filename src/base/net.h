@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+/* Connections that the kernel keeps for us; it cuts that to net.core.somaxconn. */
+#define HEALTH__BACKLOG 4096
+
 struct health__address {
     struct sockaddr_storage socket;
     socklen_t length;
