@@ -30,7 +30,7 @@ only_in()
     case $1 in
     microhttpd.h) echo "src/http/*" ;;
     cJSON.h | cjson/cJSON.h) echo "src/render/json.c" ;;
-    pthread.h) echo "src/base/* src/engine/* src/checks/* include/health/checks.h" ;;
+    pthread.h) echo "src/base/* src/engine/* src/checks/mutex.c" ;;
     sys/epoll.h) echo "src/base/* src/engine/*" ;;
     *) return 1 ;;
     esac
