@@ -165,7 +165,12 @@ static struct MHD_Response *make_response(size_t bytes)
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *path,
     const char *method, const char *version, const char *data, size_t *data_size, void **state)
 {
-    (void)path, (void)method, (void)version, (void)data, (void)data_size, (void)state;
+    (void)path, (void)method, (void)version, (void)data, (void)data_size;
+    /* Answered on the first call the connection would be closed, as there may be a body to come. */
+    if (*state == NULL) {
+        *state = arg;
+        return MHD_YES;
+    }
     return MHD_queue_response(connection, 200, arg);
 }
 
