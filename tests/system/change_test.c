@@ -164,6 +164,16 @@ static size_t count_of(struct receiver *x)
     return count;
 }
 
+static bool is_wrong(struct receiver *x)
+{
+    bool wrong;
+
+    (void)pthread_mutex_lock(&x->mutex);
+    wrong = x->wrong;
+    (void)pthread_mutex_unlock(&x->mutex);
+    return wrong;
+}
+
 /* With the mutex held: what the name was told to be last; `otherwise` if nothing was. */
 static unsigned last_of(const struct receiver *x, const char *name, bool probe, unsigned otherwise)
 {
@@ -290,7 +300,7 @@ static void assert_chains(struct receiver *x)
             fail_msg("change %zu of %s begins at %u, not %u", i, n->name, n->before, before);
         }
     }
-    assert_false(x->wrong);
+    assert_false(is_wrong(x));
 }
 
 /* ---- The service ---- */
@@ -396,7 +406,7 @@ static void each_change_is_told_in_order(void **state)
     }
     assert_chains(r);
     service_end(h);
-    assert_int_equal(r->count, at);
+    assert_int_equal(count_of(r), at);
 }
 
 static void gates_change_probes(void **state)
@@ -640,7 +650,7 @@ static void without_one_nothing_is_told(void **state)
     report(h, "db", F, NULL);
     assert_quiet(r, 0);
     service_end(h);
-    assert_int_equal(r->count, 0);
+    assert_int_equal(count_of(r), 0);
 }
 
 static void it_stays_over_a_stop_and_a_start(void **state)
@@ -690,7 +700,7 @@ static void what_is_removed_is_told_of_no_more(void **state)
     report(h, "db", W, "so so");
     wait_last("db", W);
     service_end(h);
-    for (before = r->count; strcmp(r->notes[before - 1].name, "db") != 0; before--)
+    for (before = count_of(r); strcmp(r->notes[before - 1].name, "db") != 0; before--)
         ;
     assert_int_equal(r->notes[before - 1].before, P);
 }
@@ -760,7 +770,7 @@ static void assert_told_the_end(void)
 {
     unsigned i;
 
-    for (i = 1; i < r->count; i++)
+    for (i = 1; i < count_of(r); i++)
         assert_true(r->notes[i].time_ms >= r->notes[i - 1].time_ms);
     for (i = 0; i < TOGGLED; i++) {
         char name[8];
@@ -774,7 +784,7 @@ static void assert_told_the_end(void)
         last_of(r, "health", true, F), worst_of(0) > worst_of(1) ? worst_of(0) : worst_of(1));
     assert_int_equal(last_of(r, "startup", true, F), P);
     assert_chains(r);
-    assert_true(r->count < atomic_load(&reports));
+    assert_true(count_of(r) < atomic_load(&reports));
 }
 
 /* In order, and in the end: what is told last is how it is. */
@@ -798,7 +808,7 @@ static void a_slow_one_is_told_the_end(void **state)
     }
     service_end(h);
     assert_told_the_end();
-    assert_int_equal(r->count, count);
+    assert_int_equal(count_of(r), count);
 }
 
 static void a_stop_waits_until_the_end_is_told(void **state)
@@ -813,10 +823,10 @@ static void a_stop_waits_until_the_end_is_told(void **state)
         slow_down(r, 20);
         toggle_for(h, 60);
         assert_accepted(health_stop(h, LONG_MS));
-        count = r->count;
+        count = count_of(r);
         assert_told_the_end();
         health_free(h);
-        assert_int_equal(r->count, count);
+        assert_int_equal(count_of(r), count);
     }
 }
 
@@ -918,7 +928,7 @@ static void one_that_is_replaced_is_not_called(void **state)
         }
         assert_quiet(r, before);
         service_end(h);
-        assert_int_equal(r->count, before);
+        assert_int_equal(count_of(r), before);
     }
 }
 
@@ -1045,7 +1055,7 @@ static void inside_all_may_be_called(void **state)
     assert_non_null(strstr(document_inside, "from inside"));
     service_end(h);
     assert_chains(&receivers[1]);
-    assert_false(r->wrong);
+    assert_false(is_wrong(r));
 }
 
 static atomic_int set_again;
@@ -1074,7 +1084,7 @@ static void it_may_set_itself(void **state)
     report(h, "db", P, NULL);
     wait_last("db", P);
     service_end(h);
-    for (i = 0; i < r->count; i++)
+    for (i = 0; i < count_of(r); i++)
         told += strcmp(r->notes[i].name, "db") == 0 && r->notes[i].before == P;
     assert_int_equal(told, 4);
 }
@@ -1090,11 +1100,11 @@ static int be_told_in_the_child(struct process *self, void *arg)
     receiver_init(r);
     PROCESS_CHECK(health_report(h, "db", HEALTH_WARN, NULL) == 0);
     asking_pause(50);
-    PROCESS_CHECK(r->count == 0);
+    PROCESS_CHECK(count_of(r) == 0);
     PROCESS_CHECK(health_start(h) == 0);
     PROCESS_CHECK(health_report(h, "db", HEALTH_PASS, NULL) == 0);
     PROCESS_CHECK(health_stop(h, LONG_MS) == 0);
-    PROCESS_CHECK(r->count > 0 && last_of(r, "db", false, 99) == P);
+    PROCESS_CHECK(count_of(r) > 0 && last_of(r, "db", false, 99) == P);
     PROCESS_CHECK(last_of(r, "ready", true, P) == P);
     return 0;
 }

@@ -466,6 +466,7 @@ static void a_callback_may_ask(void **state)
     assert_int_equal(inside.result, 0);
     assert_int_equal(inside.status, HEALTH_PASS);
     assert_accepted(health_remove(h, "self"));
+    assert_true(puppet_wait_released(&p, 1, LONG_MS));
 
     puppet_init(&p);
     check = puppet_check(&p, "periodic");
