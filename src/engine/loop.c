@@ -48,13 +48,13 @@ static void thaw(struct health__engine *e, int64_t awake_at, bool certain)
     health__changes_thaw(e, awake_at, certain);
 }
 
-/* Whether what was waited on is gone.  Looked at once a millisecond: a loop that wakes more often
- * has better things to do. */
+/* Whether what was waited on is gone.  A loop that wakes often has better things to do than to look
+ * each time. */
 static bool is_lost(struct health__engine *e, const struct health__ready *found)
 {
     if (found->count == HEALTH__CLOSED)
         return true;
-    if (found->count > 0 && e->looked_at == e->now)
+    if (found->count > 0 && e->now < e->looked_at + HEALTH__TRUST_MS)
         return false;
     e->looked_at = e->now;
     return !health__life_is_whole(e);

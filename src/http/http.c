@@ -280,7 +280,7 @@ static int64_t run(struct health__server *server, int64_t now)
         return HEALTH__NEVER;
     health__listeners_tend(&http->listeners, now);
     if ((http->due_at <= now || health__listeners_ready(&http->listeners)) &&
-        http->looked_at != now) {
+        now >= http->looked_at + HEALTH__TRUST_MS) {
         http->looked_at = now;
         if (!has_epoll(http))
             health__engine_lose(http->engine);
