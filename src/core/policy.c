@@ -72,7 +72,7 @@ static int check_fields(const char *name, const struct health_check *c)
     return error;
 }
 
-static int64_t or_default(unsigned value, unsigned otherwise)
+static unsigned or_default(unsigned value, unsigned otherwise)
 {
     return value != 0 ? value : otherwise;
 }
@@ -86,7 +86,7 @@ int health__policy_read(
         .interval_ms = c->interval_ms,
         .failures = c->failures != 0 ? c->failures : 1,
         .successes = c->successes != 0 ? c->successes : 1,
-        .probes = c->probes != 0 ? c->probes : HEALTH_READY,
+        .probes = (unsigned char)(c->probes != 0 ? c->probes : HEALTH_READY),
         .kind = c->interval_ms != 0 ? HEALTH__PERIODIC : HEALTH__ON_DEMAND,
         .advisory = c->advisory != 0,
     };
@@ -98,7 +98,7 @@ int health__policy_read(
     if (c->fn == NULL) {
         p.kind = HEALTH__PUSHED;
         if (c->max_age_ms == 0)
-            p.max_age_ms = HEALTH__NEVER;
+            p.max_age_ms = HEALTH__ANY_AGE;
     }
     *ret_policy = p;
     return 0;
@@ -121,7 +121,7 @@ int health__policy_heartbeat(
         .max_age_ms = max_age_ms,
         .failures = 1,
         .successes = 1,
-        .probes = probes != 0 ? probes : HEALTH_LIVE,
+        .probes = (unsigned char)(probes != 0 ? probes : HEALTH_LIVE),
         .kind = HEALTH__HEARTBEAT,
     };
     return 0;

@@ -5,10 +5,15 @@
  */
 #include "core/state.h"
 
-/* a + b, for a moment and a duration that may be without end. */
-static int64_t later(int64_t a, int64_t b)
+/* When `at`, which may never come, will be more than `ms` ago. */
+static int64_t past(int64_t at, int64_t ms)
 {
-    return a == HEALTH__NEVER || b == HEALTH__NEVER ? HEALTH__NEVER : a + b;
+    return at == HEALTH__NEVER ? HEALTH__NEVER : at + ms + 1;
+}
+
+static int64_t past_age(const struct health__state *s, const struct health__policy *p)
+{
+    return p->max_age_ms == HEALTH__ANY_AGE ? HEALTH__NEVER : past(s->heard_at, p->max_age_ms);
 }
 
 /* Enters (status, pending) at `at`. */
@@ -25,7 +30,7 @@ static int64_t overdue_at(const struct health__state *s, const struct health__po
 {
     if (!health__state_running(s) || s->overdue)
         return HEALTH__NEVER;
-    return later(s->queued_at, p->timeout_ms);
+    return s->queued_at + p->timeout_ms;
 }
 
 /* When the last sign of life becomes too old to be believed: "older than" its limit. */
@@ -36,10 +41,10 @@ static int64_t too_old_at(const struct health__state *s, const struct health__po
         return HEALTH__NEVER;
     switch (p->kind) {
     case HEALTH__PERIODIC:
-        return later(s->heard_at, 2 * p->interval_ms + p->timeout_ms + 1);
+        return past(s->heard_at, 2 * (int64_t)p->interval_ms + p->timeout_ms);
     case HEALTH__PUSHED:
     case HEALTH__HEARTBEAT:
-        return later(later(s->heard_at, p->max_age_ms), 1);
+        return past_age(s, p);
     case HEALTH__ON_DEMAND:
         break;
     }
@@ -97,7 +102,7 @@ int64_t health__state_fresh_until(const struct health__state *s, const struct he
         return HEALTH__NEVER;
     if (s->heard_at == HEALTH__NOT_YET)
         return HEALTH__NOT_YET;
-    return later(later(s->heard_at, p->max_age_ms), 1);
+    return past_age(s, p);
 }
 
 void health__state_init(struct health__state *s, const struct health__policy *p, int64_t now)

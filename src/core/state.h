@@ -40,16 +40,18 @@ enum health__kind {
     HEALTH__HEARTBEAT  /* a sign of life, or its absence */
 };
 
-/* How a check is judged; made once, by core/policy.c. */
+#define HEALTH__ANY_AGE UINT32_MAX
+
+/* How a check is judged; made once, by core/policy.c.  Durations are added up as int64_t. */
 struct health__policy {
-    int64_t timeout_ms;  /* a run's, from when it was queued */
-    int64_t max_age_ms;  /* on demand: of a result before it is run again; pushed and heartbeat: of
-                            the last word before it fails; HEALTH__NEVER: any */
-    int64_t interval_ms; /* periodic */
-    unsigned failures;   /* bad results in a row that make it fail */
-    unsigned successes;  /* good ones that heal it */
-    unsigned probes;     /* HEALTH_LIVE and so on, or'ed */
-    enum health__kind kind;
+    uint32_t timeout_ms;  /* a run's, from when it was queued */
+    uint32_t max_age_ms;  /* on demand: of a result before it is run again; pushed and heartbeat: of
+                             the last word before it fails; HEALTH__ANY_AGE */
+    uint32_t interval_ms; /* periodic */
+    unsigned failures;    /* bad results in a row that make it fail */
+    unsigned successes;   /* good ones that heal it */
+    unsigned char probes; /* HEALTH_LIVE and so on, or'ed */
+    enum health__kind kind : 8;
     bool advisory; /* at worst a warn */
 };
 
@@ -77,9 +79,9 @@ struct health__state {
     int64_t detail;
     unsigned bad;  /* bad results in a row, up to `failures` */
     unsigned good; /* good ones, up to `successes` */
-    enum health_status status;
-    enum health_status said; /* by the last result; what is no status is a fail */
-    enum health__cause cause;
+    enum health_status status : 8;
+    enum health_status said : 8; /* by the last result; what is no status is a fail */
+    enum health__cause cause : 8;
     bool pending; /* not judged yet; status is pass meanwhile */
     bool doubted; /* had the benefit of a doubt since the last sign of life; see
                      health__state_thaw() */

@@ -27,20 +27,20 @@ static void tally(struct health__tally *t, unsigned counted, size_t by)
 static void recount(struct health__engine *e, struct health__check *check)
 {
     struct health__verdict v = health__state_verdict(&check->state, &check->policy);
-    unsigned char strict = check->gone ? 0 : (unsigned char)(1 + v.strict);
-    unsigned char lenient = check->gone ? 0 : (unsigned char)(1 + v.status);
+    unsigned strict = check->gone ? 0 : 1 + (unsigned)v.strict;
+    unsigned lenient = check->gone ? 0 : 1 + (unsigned)v.status;
     unsigned i;
 
     for (i = 0; i < HEALTH__PROBES; i++) {
         if (!((check->policy.probes | HEALTH_ALL) >> i & 1))
             continue;
-        tally(&e->tallies[i], check->counted[0], (size_t)-1);
+        tally(&e->tallies[i], check->counted, (size_t)-1);
         tally(&e->tallies[i], strict, 1);
-        tally(&e->lenient_tallies[i], check->counted[1], (size_t)-1);
+        tally(&e->lenient_tallies[i], check->counted_lenient, (size_t)-1);
         tally(&e->lenient_tallies[i], lenient, 1);
     }
-    check->counted[0] = strict;
-    check->counted[1] = lenient;
+    check->counted = strict & 3;
+    check->counted_lenient = lenient & 3;
 }
 
 /* The observer is to look at the check, unless it is gone. */
@@ -120,20 +120,27 @@ static bool read_beat(struct health__check *check, int64_t now)
     return check->state.status != before;
 }
 
+static void note_missed(struct health__engine *e, struct health__check *check)
+{
+    bool missed = check->state.cause == HEALTH__MISSED_BEAT;
+
+    if (missed && !health__list_linked(&check->missed))
+        health__list_append(&e->missed, &check->missed);
+    else if (!missed)
+        health__list_remove(&check->missed);
+}
+
 int64_t health__engine_settle(struct health__engine *e, struct health__check *check)
 {
-    bool was_passing = health__check_passing(check), changed, missed;
+    bool was_passing = health__check_passing(check), changed;
 
     changed = read_beat(check, e->now);
     if (!health__check_has_returned(check))
         changed |= health__state_settle(&check->state, &check->policy, e->now);
     if (changed)
         health__changes_note(e, check, was_passing);
-    missed = check->state.cause == HEALTH__MISSED_BEAT;
-    if (missed && !health__list_linked(&check->missed))
-        health__list_append(&e->missed, &check->missed);
-    else if (!missed)
-        health__list_remove(&check->missed);
+    if (check->policy.kind == HEALTH__HEARTBEAT)
+        note_missed(e, check);
     return settled_until(e, check);
 }
 

@@ -48,40 +48,59 @@ struct health__check {
     void *arg;
     void (*release)(void *arg);
 
-    /* Anyone's. */
-    struct health_heartbeat heartbeat;
+    /*
+     * What the service said last, until the loop has judged it.
+     *
+     *   a heartbeat's     the beat, which anyone may look at
+     *   a pushed check's  the report, guarded by the instance's mutex
+     *   another's         the run's outcome, the worker's until it has ended; but for when the
+     *                     callback returned, which anyone may look at; NEVER: it has not
+     */
+    union {
+        struct health_heartbeat heartbeat;
+        int64_t reported_at;
+        _Atomic int64_t returned_at;
+    };
+    union {
+        struct health__words *reported_words;
+        struct health__words *outcome_words;
+    };
+    union {
+        enum health_status reported;
+        int outcome;
+    };
 
     /* Guarded by the instance's mutex. */
+    unsigned char mail_flags;
+
+    /* The loop's: in short. */
+    bool gone;                   /* not in `checks` any more */
+    bool releasing;              /* handed to the pool to be released */
+    enum health_status told : 2; /* the observer's: the status that it last told of */
+    unsigned counted : 2;        /* as what it stands in the tallies, see there; 0: not */
+    unsigned counted_lenient : 2;
+
+    /* Guarded by the instance's mutex. */
+    struct health__check *mail; /* the next of the engine's, while `mail_flags` has something */
     struct health__entry entry; /* its name is `name` */
-    struct health__link mail;   /* linked while `mail_flags` has something */
-    unsigned mail_flags;
-    enum health_status reported;
-    int64_t reported_at;
-    struct health__words *reported_words;
 
     /* The loop's. */
     struct health__link link;   /* in the engine's `checks`, `leaving` or `dead` */
     struct health__timer timer; /* a run's timeout, or when a periodic check is next due */
     struct health__state state;
     struct health__words *words; /* of the last result; NULL: none */
-    struct health__link run;     /* in the engine's `runs` while a run is waited for */
+    union {
+        struct health__link run;    /* in the engine's `runs` while a run is waited for */
+        struct health__link missed; /* in the engine's `missed` while a heartbeat fails */
+    };
     struct health__link waiters; /* those who wait for this run before others */
-    struct health__link missed;  /* in the engine's `missed` while a heartbeat fails */
     uint64_t seq;                /* of the run in progress */
     int64_t duration_us;         /* of the last run; negative: none */
     struct health__link changed; /* in the engine's `changed` while the observer has not seen it */
-    enum health_status told;     /* the observer's: the status that it last told of */
-    unsigned char counted[2];    /* as what it stands in the tallies, see there; 0: not */
-    bool gone;                   /* not in `checks` any more */
-    bool releasing;              /* handed to the pool to be released */
 
-    /* A run or the release; the outcome is the worker's until it has ended. */
-    struct health__job job;
-    _Atomic int64_t deadline;    /* of the run: the loop moves it, the callback looks */
-    _Atomic int64_t returned_at; /* when the callback did; NEVER: it has not.  Anyone may look */
-    int outcome;                 /* what it returned */
-    int64_t outcome_us;          /* how long it took */
-    struct health__words *outcome_words;
+    struct health__job job;   /* a run or the release */
+    _Atomic int64_t deadline; /* of the run: the loop moves it, the callback looks */
+    int64_t outcome_us;       /* how long the run took: as the outcome */
 
     char name[];
 };
@@ -93,6 +112,12 @@ struct health__check *health__check_new(
 /* Why the check is not passing: see health__reason(). */
 size_t health__check_reason(
     char to[HEALTH__REASON_BYTES], const struct health__check *check, int64_t wall_offset_ms);
+
+/* Whether it has a callback. */
+static inline bool health__check_is_run(const struct health__check *check)
+{
+    return check->policy.kind == HEALTH__ON_DEMAND || check->policy.kind == HEALTH__PERIODIC;
+}
 
 /* Of a check that is being run: when its callback returned; HEALTH__NEVER. */
 static inline int64_t health__check_returned_at(const struct health__check *check)

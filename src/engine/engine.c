@@ -124,7 +124,7 @@ int health__engine_init(struct health__engine *e, struct health__gates *gates,
     e->settle_at = HEALTH__NEVER;
     e->life = HEALTH__STOPPED;
     e->poller.fd = e->wake_send.fd = e->wake_receive.fd = -1;
-    health__list_init(&e->mail);
+    e->mail_end = &e->mail;
     health__list_init(&e->errands);
     health__list_init(&e->changed);
     health__list_init(&e->checks);

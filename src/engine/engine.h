@@ -144,7 +144,7 @@ struct health__engine {
     bool loop_ended;
     bool leaked; /* a loop that cannot be woken is left, and needs this memory */
     struct health__registry registry;
-    struct health__link mail; /* of checks, by `mail` */
+    struct health__check *mail, **mail_end; /* of checks, the oldest first */
     struct health__link errands;
     struct health__fd
         wake_send; /* the end to wake the loop by; open while a thread of ours lives */

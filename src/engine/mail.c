@@ -26,7 +26,8 @@ static void reported(struct health__engine *e, struct health__check *check)
 static void removed(struct health__engine *e, struct health__check *check)
 {
     check->gone = true;
-    health__list_remove(&check->missed);
+    if (check->policy.kind == HEALTH__HEARTBEAT)
+        health__list_remove(&check->missed);
     if (health__state_running(&check->state)) {
         health__runs_let_go(e, check);
         health__list_remove(&check->link);
@@ -38,14 +39,16 @@ static void removed(struct health__engine *e, struct health__check *check)
 
 void health__mail_read_locked(struct health__engine *e)
 {
-    struct health__link *link;
+    struct health__check *check;
 
     atomic_store_explicit(&e->has_mail, false, memory_order_relaxed);
-    while ((link = health__list_take(&e->mail)) != NULL) {
-        struct health__check *check = health__container(link, struct health__check, mail);
+    while ((check = e->mail) != NULL) {
         bool was_passing = health__check_passing(check);
         unsigned flags = check->mail_flags;
 
+        e->mail = check->mail;
+        if (e->mail == NULL)
+            e->mail_end = &e->mail;
         check->mail_flags = 0;
         if (flags & HEALTH__MAIL_ADDED)
             added(e, check);
@@ -100,6 +103,8 @@ static void released(struct health__job *job, void *arg)
         health__checks_die(arg, check);
 }
 
+static const struct health__task releasing = {release, released, true};
+
 void health__mail_bury(struct health__engine *e)
 {
     struct health__link *link;
@@ -111,9 +116,8 @@ void health__mail_bury(struct health__engine *e)
             health__check_free(check);
             continue;
         }
-        check->job.call = release;
-        check->job.ended = released;
-        check->job.sure = check->releasing = true;
+        check->job.task = &releasing;
+        check->releasing = true;
         e->jobs++;
         health__list_append(&e->leaving, link);
         health__pool_queue(&e->pool, &check->job, e->now);

@@ -121,7 +121,7 @@ static void *work(void *arg)
         begin(pool, job, tid);
         pool->calling++;
         (void)pthread_mutex_unlock(&pool->mutex);
-        job->call(job);
+        job->task->call(job);
         /* The child of a fork() that comes back from it has no place in the pool. */
         if (!health__thread_is_ours())
             return NULL;
@@ -181,7 +181,7 @@ void health__pool_queue(struct health__pool *pool, struct health__job *job, int6
     job->queued_at = now;
     job->overdue = false;
     atomic_store_explicit(&job->tid, 0, memory_order_relaxed);
-    if (job->removed && !job->sure) {
+    if (job->removed && !job->task->sure) {
         put_done(pool, job, HEALTH__JOB_CANCELLED);
     } else {
         job->state = HEALTH__JOB_QUEUED;
@@ -258,7 +258,7 @@ size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begu
 
     while ((link = health__list_take(&done)) != NULL) {
         count++;
-        job_of(link)->ended(job_of(link), arg);
+        job_of(link)->task->ended(job_of(link), arg);
     }
     return count;
 }
@@ -301,7 +301,7 @@ static void cancel_queued(struct health__pool *pool)
     struct health__link *link, *rest;
 
     health__list_each (link, rest, &pool->queue) {
-        if (job_of(link)->sure)
+        if (job_of(link)->task->sure)
             continue;
         health__list_remove(link);
         put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);

@@ -13,6 +13,8 @@
 
 #include "base/list.h"
 
+struct health__job;
+
 enum health__job_state {
     HEALTH__JOB_NONE, /* none of the pool's, as are the last two once they have been collected */
     HEALTH__JOB_QUEUED,
@@ -22,19 +24,23 @@ enum health__job_state {
 };
 
 /* A call of the host's code.  Its memory is whoever's it is a part of. */
-struct health__job {
-    /* Set before it is queued. */
+/* What is done, whatever it is done to. */
+struct health__task {
     void (*call)(struct health__job *job);             /* on a worker */
     void (*ended)(struct health__job *job, void *arg); /* on the loop; also if it was cancelled */
     bool sure;                                         /* never cancelled */
-    atomic_int tid; /* of the worker that has begun it; 0: none yet */
+};
+
+struct health__job {
+    const struct health__task *task; /* set before it is queued */
+    atomic_int tid;                  /* of the worker that has begun it; 0: none yet */
 
     /* Guarded by the pool's mutex. */
+    enum health__job_state state : 8;
+    bool removed;             /* it is not begun any more */
+    bool overdue;             /* it does not count as one of the `limit` */
     struct health__link link; /* in `queue` or `done` */
-    enum health__job_state state;
-    bool removed; /* it is not begun any more */
-    bool overdue; /* it does not count as one of the `limit` */
-    bool *watch;  /* set when it has ended: of whoever is in health__pool_watch() */
+    bool *watch;              /* set when it has ended: of whoever is in health__pool_watch() */
     int64_t queued_at;
 };
 

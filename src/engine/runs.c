@@ -39,6 +39,8 @@ static void call(struct health__job *job)
 
 static void run_ended(struct health__job *job, void *arg);
 
+static const struct health__task run = {call, run_ended, false};
+
 void health__runs_queue(struct health__engine *e, struct health__check *check)
 {
     /* What time alone has caused until now is told first. */
@@ -51,8 +53,7 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
     atomic_store_explicit(
         &check->deadline, e->now + check->policy.timeout_ms, memory_order_relaxed);
     atomic_store_explicit(&check->returned_at, HEALTH__NEVER, memory_order_relaxed);
-    check->job.call = call;
-    check->job.ended = run_ended;
+    check->job.task = &run;
     e->jobs++;
     health__pool_queue(&e->pool, &check->job, e->now);
 }
@@ -193,14 +194,17 @@ void health__runs_collect(struct health__engine *e)
 static void forget(struct health__check *check)
 {
     health__state_cancel(&check->state);
-    if (check->job.state == HEALTH__JOB_ENDED)
-        health__words_free(check->outcome_words);
-    check->outcome_words = NULL;
+    if (health__check_is_run(check)) {
+        /* What a worker was about to leave is not whole. */
+        if (check->job.state == HEALTH__JOB_ENDED)
+            health__words_free(check->outcome_words);
+        check->outcome_words = NULL;
+        check->run = (struct health__link){NULL, NULL};
+    }
     check->job.state = HEALTH__JOB_NONE;
     check->job.link = (struct health__link){NULL, NULL};
     check->job.watch = NULL;
     check->timer = (struct health__timer){0};
-    check->run = (struct health__link){NULL, NULL};
     health__list_init(&check->waiters);
 }
 

@@ -26,10 +26,13 @@ static struct health__check *find(struct health__engine *e, const char *name)
 }
 
 /* With the mutex held: leaves something for the loop. */
-static void send_mail(struct health__engine *e, struct health__check *check, unsigned flag)
+static void send_mail(struct health__engine *e, struct health__check *check, unsigned char flag)
 {
-    if (check->mail_flags == 0)
-        health__list_append(&e->mail, &check->mail);
+    if (check->mail_flags == 0) {
+        check->mail = NULL;
+        *e->mail_end = check;
+        e->mail_end = &check->mail;
+    }
     check->mail_flags |= flag;
     atomic_store_explicit(&e->has_mail, true, memory_order_release);
 }

@@ -49,17 +49,19 @@ void health__result_explain(struct health_result *r, const char *format, va_list
 struct health__words *health__words_keep(const struct health_result *r)
 {
     struct health__words *words;
+    size_t unit_bytes;
 
     if (!r->observed && !r->explained)
         return NULL;
-    words = malloc(sizeof(*words) + r->length + 1);
+    unit_bytes = strlen(r->unit) + 1;
+    words = malloc(offsetof(struct health__words, unit) + unit_bytes + r->length + 1);
     if (words == NULL)
         return &lost;
     words->value = r->value;
     words->observed = r->observed;
-    words->reason = r->explained ? words->text : NULL;
-    memcpy(words->unit, r->unit, sizeof(words->unit));
-    memcpy(words->text, r->reason, r->length + 1);
+    words->reason = r->explained ? words->unit + unit_bytes : NULL;
+    memcpy(words->unit, r->unit, unit_bytes);
+    memcpy(words->unit + unit_bytes, r->reason, r->length + 1);
     return words;
 }
 

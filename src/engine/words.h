@@ -21,8 +21,7 @@ struct health__words {
     double value;
     const char *reason; /* NULL: none */
     bool observed;      /* there is a value */
-    char unit[HEALTH__UNIT_MAX_BYTES + 1];
-    char text[];
+    char unit[];        /* and, after its NUL, the reason */
 };
 
 /* As being said, on the stack of the worker that runs the callback. */

@@ -52,6 +52,8 @@ static void ended(struct health__job *job, void *arg)
     health__container(job, struct health__notifier, job)->telling = false;
 }
 
+static const struct health__task telling = {call, ended, true};
+
 /* Hands the change, whose name and reason are set, to a worker. */
 static void tell(struct health__notifier *n, unsigned probe, enum health_status before,
     enum health_status after, int64_t at)
@@ -331,7 +333,7 @@ void health__notifier_init(
         .observer = {turn, idle, begin, end, forget},
         .engine = engine,
         .use_systemd = use_systemd,
-        .job = {.call = call, .ended = ended, .sure = true},
+        .job = {.task = &telling},
     };
     tell_anew(n);
     see_anew(n);

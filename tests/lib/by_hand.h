@@ -146,7 +146,7 @@ static inline void hand_end(struct hand *h, struct health__check *check)
 static inline void hand_call(struct hand *h, struct health__check *check)
 {
     hand_begin(h, check);
-    check->job.call(&check->job);
+    check->job.task->call(&check->job);
     hand_end(h, check);
 }
 

@@ -120,10 +120,10 @@ static inline void model_init(struct model *m, const struct health__policy *p, i
 static inline int64_t model_limit(const struct model *m)
 {
     if (m->p->kind == HEALTH__PERIODIC)
-        return 2 * m->p->interval_ms + m->p->timeout_ms;
+        return 2 * (int64_t)m->p->interval_ms + m->p->timeout_ms;
     if (m->p->kind == HEALTH__ON_DEMAND)
         return HEALTH__NEVER;
-    return m->p->max_age_ms;
+    return m->p->max_age_ms == HEALTH__ANY_AGE ? HEALTH__NEVER : m->p->max_age_ms;
 }
 
 static inline bool model_is_too_old(const struct model *m)

@@ -76,7 +76,7 @@ static void zero_is_the_default(void **unused)
     c = a_pushed_check();
     p = read_check(&c);
     assert_int_equal(p.kind, HEALTH__PUSHED);
-    assert_true(p.max_age_ms == HEALTH__NEVER);
+    assert_true(p.max_age_ms == HEALTH__ANY_AGE);
     assert_int_equal(p.failures, 1);
     assert_int_equal(p.successes, 1);
     assert_int_equal(p.probes, HEALTH_READY);

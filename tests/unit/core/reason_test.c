@@ -166,7 +166,7 @@ static void no_beat(void **unused)
     for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
         struct check c = registered(&heartbeat);
 
-        c.p.max_age_ms = limits[i].max_age_ms;
+        c.p.max_age_ms = (uint32_t)limits[i].max_age_ms;
         read_beat(&c, 2000, INT64_C(4000000000));
         assert_string_equal(reason(&c), limits[i].text);
     }
@@ -250,7 +250,7 @@ static void numbers_are_grouped(void **unused)
         {12345, "took 12,345 ms, limit 12,345"},
         {999999, "took 999,999 ms, limit 999,999"},
         {1000000, "took 1,000,000 ms, limit 1,000,000"},
-        {INT64_MAX, "took 9,223,372,036,854,775,807 ms, limit 9,223,372,036,854,775,807"},
+        {INT64_MAX, "took 9,223,372,036,854,775,807 ms, limit 4,294,967,295"},
     };
     struct check c = registered(&on_demand);
     size_t i;
@@ -259,7 +259,8 @@ static void numbers_are_grouped(void **unused)
     queue(&c, 2000);
     finish(&c, HEALTH_PASS, 3500);
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        c.s.detail = c.p.timeout_ms = numbers[i].ms;
+        c.s.detail = numbers[i].ms;
+        c.p.timeout_ms = (uint32_t)numbers[i].ms;
         assert_string_equal(reason(&c), numbers[i].text);
     }
 }
@@ -284,8 +285,9 @@ static void the_longest_fits(void **unused)
     c = registered(&on_demand);
     queue(&c, 2000);
     finish(&c, HEALTH_PASS, 3500);
-    c.s.detail = c.p.timeout_ms = INT64_MAX;
-    (void)strcpy(expected, "took 9,223,372,036,854,775,807 ms, limit 9,223,372,036,854,775,807: ");
+    c.s.detail = INT64_MAX;
+    c.p.timeout_ms = UINT32_MAX;
+    (void)strcpy(expected, "took 9,223,372,036,854,775,807 ms, limit 4,294,967,295: ");
     (void)strcat(expected, own);
     assert_string_equal(reason_of(&c, own, TID), expected);
 }

@@ -376,7 +376,7 @@ static void all_sequences_of_events(void **unused)
             .failures = 2,
             .successes = 2},
         {.kind = HEALTH__PUSHED, .max_age_ms = 3, .failures = 1, .successes = 1},
-        {.kind = HEALTH__PUSHED, .max_age_ms = HEALTH__NEVER, .failures = 1, .successes = 1},
+        {.kind = HEALTH__PUSHED, .max_age_ms = HEALTH__ANY_AGE, .failures = 1, .successes = 1},
         {.kind = HEALTH__HEARTBEAT, .max_age_ms = 1, .failures = 1, .successes = 1},
         {.kind = HEALTH__HEARTBEAT, .max_age_ms = 3, .failures = 1, .successes = 1},
     };

@@ -9,7 +9,7 @@
 #include "one_check.h"
 
 static const struct health__policy pushed = POLICY(HEALTH__PUSHED, 5000);
-static const struct health__policy ageless = POLICY(HEALTH__PUSHED, HEALTH__NEVER);
+static const struct health__policy ageless = POLICY(HEALTH__PUSHED, HEALTH__ANY_AGE);
 static const struct health__policy heartbeat = POLICY(HEALTH__HEARTBEAT, 5000);
 static const struct health__policy periodic = POLICY(HEALTH__PERIODIC, 1000);
 static const struct health__policy on_demand = POLICY(HEALTH__ON_DEMAND, 1000);

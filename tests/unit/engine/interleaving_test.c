@@ -306,7 +306,7 @@ static bool run_observer(void)
     if (!m.scenario->observed || job->state != HEALTH__JOB_QUEUED)
         return false;
     begin_job(job);
-    job->call(job);
+    job->task->call(job);
     end_job(job);
     return true;
 }

@@ -44,7 +44,7 @@ static struct health__job *begin_release(void)
     struct health__job *job = health__container(link, struct health__job, link);
 
     assert_int_equal(job->state, HEALTH__JOB_QUEUED);
-    assert_true(job->sure);
+    assert_true(job->task->sure);
     job->state = HEALTH__JOB_BEGUN;
     return job;
 }
@@ -54,7 +54,7 @@ static void let_release(void)
 {
     struct health__job *job = begin_release();
 
-    job->call(job);
+    job->task->call(job);
     job->state = HEALTH__JOB_ENDED;
     health__list_append(&e->pool.done, &job->link);
 }

@@ -65,6 +65,8 @@ static void ended(struct health__job *job, void *arg)
     health__list_append(arg, &job->link);
 }
 
+static const struct health__task task = {call, ended, false}, sure_task = {call, ended, true};
+
 static int open_pool(void **unused)
 {
     size_t i;
@@ -74,7 +76,7 @@ static int open_pool(void **unused)
     health__list_init(&done);
     for (i = 0; i < CALLS; i++) {
         jobs[i] = (struct job){.let = false};
-        calls[i] = (struct health__job){.call = call, .ended = ended};
+        calls[i] = (struct health__job){.task = &task};
     }
     return health__pool_init(&pool, LIMIT, notify, abandon, &abandoned);
 }
@@ -97,7 +99,7 @@ static int close_pool(void **unused)
 static void queue_sure(size_t i)
 {
     job_let(&jobs[i]);
-    calls[i].sure = true;
+    calls[i].task = &sure_task;
     health__pool_queue(&pool, &calls[i], 0);
 }
 

@@ -66,6 +66,8 @@ static void ended(struct health__job *job, void *arg)
     health__list_append(arg, &job->link);
 }
 
+static const struct health__task task = {call, ended, false};
+
 static void notify(void *arg)
 {
     count_up(arg);
@@ -86,7 +88,7 @@ static int open_pool(void **unused)
     health__list_init(&done);
     for (i = 0; i < CALLS; i++) {
         jobs[i] = (struct job){.let = false};
-        calls[i] = (struct call){.job = {.call = call, .ended = ended}};
+        calls[i] = (struct call){.job = {.task = &task}};
     }
     return health__pool_init(&pool, LIMIT, notify, never, &notified);
 }

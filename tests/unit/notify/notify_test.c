@@ -76,7 +76,7 @@ static void work(void)
     assert_int_equal(n.job.state, HEALTH__JOB_QUEUED);
     health__list_remove(&n.job.link);
     n.job.state = HEALTH__JOB_BEGUN;
-    n.job.call(&n.job);
+    n.job.task->call(&n.job);
     n.job.state = HEALTH__JOB_ENDED;
     health__list_append(&h.engine.pool.done, &n.job.link);
 }
