@@ -46,19 +46,29 @@ static bool is(const char *name, const char *other)
     return strlen(name) == strlen(other) && starts(name, other);
 }
 
-/* Whether there is a byte below `limit`, of at most 128: eight at a time (Sean Anderson, "Bit
- * Twiddling Hacks", hasless), as this is done for each byte of each head. */
-static bool has_below(const char *bytes, size_t length, unsigned char limit)
+static bool word_has_below(const char *bytes, unsigned char limit)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
     uint64_t word;
 
-    for (; length >= sizeof(word); bytes += sizeof(word), length -= sizeof(word)) {
-        memcpy(&word, bytes, sizeof(word));
-        if ((word - ones * limit) & ~word & tops)
-            return true;
+    memcpy(&word, bytes, sizeof(word));
+    return ((word - ones * limit) & ~word & tops) != 0;
+}
+
+/* Whether there is a byte below `limit`, of at most 128: eight at a time (Sean Anderson, "Bit
+ * Twiddling Hacks", hasless), the last eight perhaps twice, as every byte of every head is asked.
+ */
+static bool has_below(const char *bytes, size_t length, unsigned char limit)
+{
+    const char *end = bytes + length;
+
+    if (length >= sizeof(uint64_t)) {
+        for (; bytes < end - sizeof(uint64_t); bytes += sizeof(uint64_t))
+            if (word_has_below(bytes, limit))
+                return true;
+        return word_has_below(end - sizeof(uint64_t), limit);
     }
-    for (; length > 0; bytes++, length--)
+    for (; bytes < end; bytes++)
         if ((unsigned char)*bytes < limit)
             return true;
     return false;

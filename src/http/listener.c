@@ -190,6 +190,14 @@ bool health__listeners_ready(const struct health__listeners *l)
     return false;
 }
 
+void health__listeners_rest(struct health__listeners *l)
+{
+    size_t i;
+
+    for (i = 0; i < l->count; i++)
+        l->listeners[i].ready = false;
+}
+
 /* One of those held in reserve; NULL if none is left. */
 static struct health__fd *find_reserve(struct health__listeners *l)
 {

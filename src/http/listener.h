@@ -54,6 +54,9 @@ void health__listeners_close(struct health__listeners *l);
 /* Whether someone may be waiting to be accepted. */
 bool health__listeners_ready(const struct health__listeners *l);
 
+/* Until the poller tells again that someone is. */
+void health__listeners_rest(struct health__listeners *l);
+
 /*
  * Accepts the next connection of any listener.
  *

@@ -9,25 +9,34 @@
 
 #include "base/utf8.h"
 
+#define PATH(path, endpoint)                                                                       \
+    {                                                                                              \
+        path, sizeof(path) - 1, endpoint                                                           \
+    }
+
 static const struct {
     const char *path;
+    size_t length;
     enum health__endpoint endpoint;
 } paths[] = {
-    {"/live", HEALTH__AT_LIVE},
-    {"/ready", HEALTH__AT_READY},
-    {"/health", HEALTH__AT_HEALTH},
-    {"/startup", HEALTH__AT_STARTUP},
-    {"/livez", HEALTH__AT_LIVE},
-    {"/readyz", HEALTH__AT_READY},
-    {"/healthz", HEALTH__AT_HEALTH},
-    {"/startupz", HEALTH__AT_STARTUP},
+    PATH("/live", HEALTH__AT_LIVE),
+    PATH("/ready", HEALTH__AT_READY),
+    PATH("/health", HEALTH__AT_HEALTH),
+    PATH("/startup", HEALTH__AT_STARTUP),
+    PATH("/livez", HEALTH__AT_LIVE),
+    PATH("/readyz", HEALTH__AT_READY),
+    PATH("/healthz", HEALTH__AT_HEALTH),
+    PATH("/startupz", HEALTH__AT_STARTUP),
 };
 
 /* Behind "http://host:port"; the same if there is none.  A target without a path is "/". */
 static const char *skip_authority(const char *target)
 {
-    size_t scheme = strcspn(target, ":/");
+    size_t scheme;
 
+    if (*target == '/')
+        return target;
+    scheme = strcspn(target, ":/");
     if (scheme == 0 || strncmp(target + scheme, "://", 3) != 0)
         return target;
     target += scheme + 3;
@@ -45,10 +54,9 @@ bool health__route_path(const char *target, struct health__route *ret_route)
     if (strcmp(path, "/") == 0)
         return true;
     for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        size_t length = strlen(paths[i].path);
-        const char *rest = path + length;
+        const char *rest = path + paths[i].length;
 
-        if (strncmp(path, paths[i].path, length) != 0 || (*rest != '\0' && *rest != '/'))
+        if (strncmp(path, paths[i].path, paths[i].length) != 0 || (*rest != '\0' && *rest != '/'))
             continue;
         ret_route->endpoint = paths[i].endpoint;
         if (*rest == '\0' || rest[1] == '\0')

@@ -18,7 +18,7 @@
 #include "http/http.h"
 #include "http/request.h"
 
-#define DAEMON_CONNECTIONS 64
+#define DAEMON_CONNECTIONS 128
 
 struct MHD_Connection {
     int fd; /* -1: closed */
