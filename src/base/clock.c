@@ -23,10 +23,10 @@ int64_t health__now_us(void)
 
 int64_t health__now_ms(void)
 {
-    return read_us(CLOCK_MONOTONIC) / 1000;
+    return health__now_us() / 1000;
 }
 
 int64_t health__wall_offset_ms(void)
 {
-    return read_us(CLOCK_REALTIME) / 1000 - read_us(CLOCK_MONOTONIC) / 1000;
+    return read_us(CLOCK_REALTIME) / 1000 - health__now_ms();
 }

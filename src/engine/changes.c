@@ -14,17 +14,14 @@ bool health__check_passing(const struct health__check *check)
     return health__state_verdict(&check->state, &check->policy).strict == HEALTH_PASS;
 }
 
-/* Adds `by` to what stands for checks of this status; 0 is none. */
-static void tally(struct health__tally *t, unsigned counted, size_t by)
+static void recount(struct health__tally *t, unsigned before, unsigned after)
 {
-    if (counted == 1 + HEALTH_FAIL)
-        t->fails += by;
-    else if (counted == 1 + HEALTH_WARN)
-        t->warns += by;
+    t->of[before]--;
+    t->of[after]++;
 }
 
 /* Counts the check as what it is now. */
-static void recount(struct health__engine *e, struct health__check *check)
+static void count(struct health__engine *e, struct health__check *check)
 {
     struct health__verdict v = health__state_verdict(&check->state, &check->policy);
     unsigned strict = check->gone ? 0 : 1 + (unsigned)v.strict;
@@ -32,12 +29,10 @@ static void recount(struct health__engine *e, struct health__check *check)
     unsigned i;
 
     for (i = 0; i < HEALTH__PROBES; i++) {
-        if (!((check->policy.probes | HEALTH_ALL) >> i & 1))
+        if (!(check->policy.probes >> i & 1))
             continue;
-        tally(&e->tallies[i], check->counted, (size_t)-1);
-        tally(&e->tallies[i], strict, 1);
-        tally(&e->lenient_tallies[i], check->counted_lenient, (size_t)-1);
-        tally(&e->lenient_tallies[i], lenient, 1);
+        recount(&e->tallies[i], check->counted, strict);
+        recount(&e->lenient_tallies[i], check->counted_lenient, lenient);
     }
     check->counted = strict & 3;
     check->counted_lenient = lenient & 3;
@@ -65,11 +60,11 @@ void health__changes_note(struct health__engine *e, struct health__check *check,
     unsigned i;
 
     for (i = 0; i < HEALTH__PROBES; i++)
-        if ((check->policy.probes | HEALTH_ALL) >> i & 1) {
+        if (check->policy.probes >> i & 1) {
             e->results[i]++;
             e->troubles[i] += trouble;
         }
-    recount(e, check);
+    count(e, check);
     if (atomic_load_explicit(&e->observed, memory_order_relaxed))
         show(e, check);
 }
@@ -81,7 +76,7 @@ void health__changes_wanted_from(
     unsigned i;
 
     for (i = 0; i < HEALTH__PROBES; i++)
-        if ((check->policy.probes | HEALTH_ALL) >> i & 1)
+        if (check->policy.probes >> i & 1)
             e->fresh_until[i] = at < e->fresh_until[i] ? at : e->fresh_until[i];
 }
 

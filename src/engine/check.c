@@ -19,6 +19,7 @@ struct health__check *health__check_new(
     memcpy(check->name, name, length + 1);
     check->entry.name = check->name;
     check->policy = *policy;
+    check->policy.probes |= HEALTH_ALL; /* as every check is */
     check->duration_us = -1;
     health__list_init(&check->waiters);
     health__state_init(&check->state, policy, now);

@@ -82,10 +82,9 @@ struct health__observer {
     void (*forget)(struct health__observer *observer);
 };
 
-/* How many of a probe's checks fail, and how many warn. */
+/* How many of a probe's checks have which status. */
 struct health__tally {
-    size_t fails;
-    size_t warns;
+    size_t of[1 + HEALTH_FAIL + 1]; /* by 1 + status; the first is of no check */
 };
 
 /* Something to be done on the loop for a thread that waits for it.  Its memory is that thread's. */

@@ -124,6 +124,7 @@ static int64_t turn(struct health__engine *e)
     if (!health__list_empty(&e->dead))
         health__mail_bury(e);
     if (e->jobs > 0) {
+        health__pool_hand_over(&e->pool);
         at = health__pool_tend(&e->pool, e->now);
         next = at < next ? at : next;
     }

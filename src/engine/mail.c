@@ -47,8 +47,6 @@ void health__mail_read_locked(struct health__engine *e)
         unsigned flags = check->mail_flags;
 
         e->mail = check->mail;
-        if (e->mail == NULL)
-            e->mail_end = &e->mail;
         check->mail_flags = 0;
         if (flags & HEALTH__MAIL_ADDED)
             added(e, check);
@@ -58,6 +56,7 @@ void health__mail_read_locked(struct health__engine *e)
             removed(e, check);
         health__changes_note(e, check, was_passing);
     }
+    e->mail_end = &e->mail;
 }
 
 void health__mail_read(struct health__engine *e)

@@ -1,10 +1,11 @@
 /*
  * The workers.
  *
- * The loop queues, workers begin and end, the loop collects: a job goes through the queue,
- * one worker's hands and `done`, and is in one of the three at a time.  All of it is guarded by the
- * pool's mutex, which is never held while the host's code runs, and is the last in the order of
- * locks.  A worker takes it once for the end of one job and the begin of the next.
+ * The loop queues and hands over, workers begin and end, the loop collects: a job goes through
+ * `incoming`, the queue, one worker's hands and `done`, and is in one of the four at a time.  All
+ * but the first is guarded by the pool's mutex, which is never held while the host's code runs, and
+ * is the last in the order of locks.  A worker takes it once for the end of one job and the begin
+ * of the next.
  *
  * While runs end one after the other and more are queued, the loop is not woken for each: it looks
  * by itself, a millisecond later (`quiet`).  Once nothing has ended meanwhile, it is woken again.
@@ -147,6 +148,7 @@ int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(
         .arg = arg,
         .begun_at = HEALTH__NOT_YET,
     };
+    health__list_init(&pool->incoming);
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
     error = pthread_mutex_init(&pool->mutex, NULL);
@@ -177,18 +179,31 @@ void health__pool_done(struct health__pool *pool)
 
 void health__pool_queue(struct health__pool *pool, struct health__job *job, int64_t now)
 {
-    (void)pthread_mutex_lock(&pool->mutex);
     job->queued_at = now;
-    job->overdue = false;
-    atomic_store_explicit(&job->tid, 0, memory_order_relaxed);
-    if (job->removed && !job->task->sure) {
-        put_done(pool, job, HEALTH__JOB_CANCELLED);
-    } else {
+    health__list_append(&pool->incoming, &job->link);
+}
+
+void health__pool_hand_over(struct health__pool *pool)
+{
+    struct health__link *link;
+
+    if (health__list_empty(&pool->incoming))
+        return;
+    (void)pthread_mutex_lock(&pool->mutex);
+    while ((link = health__list_take(&pool->incoming)) != NULL) {
+        struct health__job *job = job_of(link);
+
+        job->overdue = false;
+        atomic_store_explicit(&job->tid, 0, memory_order_relaxed);
+        if (job->removed && !job->task->sure) {
+            put_done(pool, job, HEALTH__JOB_CANCELLED);
+            continue;
+        }
         job->state = HEALTH__JOB_QUEUED;
-        health__list_append(&pool->queue, &job->link);
-        if (pool->idle > 0)
-            (void)pthread_cond_signal(&pool->work);
+        health__list_append(&pool->queue, link);
     }
+    if (pool->idle > 0 && !health__list_empty(&pool->queue))
+        (void)pthread_cond_signal(&pool->work);
     (void)pthread_mutex_unlock(&pool->mutex);
 }
 
@@ -359,6 +374,7 @@ void health__pool_forget(struct health__pool *pool)
 {
     (void)health__cond_init(&pool->work);
     (void)health__cond_init(&pool->ended);
+    health__list_init(&pool->incoming);
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
     pool->workers = pool->idle = pool->calling = pool->overdue = 0;

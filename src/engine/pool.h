@@ -39,7 +39,7 @@ struct health__job {
     enum health__job_state state : 8;
     bool removed;             /* it is not begun any more */
     bool overdue;             /* it does not count as one of the `limit` */
-    struct health__link link; /* in `queue` or `done` */
+    struct health__link link; /* in `incoming`, `queue` or `done` */
     bool *watch;              /* set when it has ended: of whoever is in health__pool_watch() */
     int64_t queued_at;
 };
@@ -50,6 +50,8 @@ struct health__pool {
     void (*notify)(void *arg);  /* `done` has something; called with the mutex held */
     void (*abandon)(void *arg); /* see health__pool_abandon(); called without it */
     void *arg;
+
+    struct health__link incoming; /* the loop's: of jobs that it has queued and not handed over */
 
     pthread_mutex_t mutex;
     pthread_cond_t work;  /* there is something in `queue`, or the pool is stopping */
@@ -78,9 +80,11 @@ int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(
 /* The pool must be stopped. */
 void health__pool_done(struct health__pool *pool);
 
-/* Queues the job, which must be none of the pool's; a removed one is cancelled at once, unless it
- * is sure. */
+/* Queues the job, which must be none of the pool's, to be handed over with others. */
 void health__pool_queue(struct health__pool *pool, struct health__job *job, int64_t now);
+
+/* Hands over what was queued; a job that has been removed is cancelled, unless it is sure. */
+void health__pool_hand_over(struct health__pool *pool);
 
 /* The job is overdue: another worker may take the place of the one that has it. */
 void health__pool_overdue(struct health__pool *pool, struct health__job *job);

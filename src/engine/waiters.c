@@ -20,7 +20,7 @@ bool health__question_covers(
 
     if (question->only != NULL)
         return strcmp(question->only, check->name) == 0;
-    if (((check->policy.probes | HEALTH_ALL) & question->probes) == 0)
+    if ((check->policy.probes & question->probes) == 0)
         return false;
     for (i = 0; i < question->exclude_count; i++, exclude += strlen(exclude) + 1)
         if (strcmp(exclude, check->name) == 0)

@@ -12,8 +12,8 @@
 
 #include "http/request.h"
 
-#define ACCEPT_AT_ONCE 32 /* at most, in a turn */
-#define FULL_TURNS     3  /* before more are */
+#define ACCEPT_AT_ONCE 32 /* in a turn, where there is a crowd */
+#define FULL_TURNS     3  /* one after the other, with one each, make a crowd */
 #define CLOSE_MS       1  /* until MHD has closed what was shut down */
 
 /* Who waits for a check is answered before he goes, and who was put off if there is time. */
@@ -91,28 +91,21 @@ static bool accept_one(struct health__http *http, int64_t now)
     return true;
 }
 
-/*
- * One that comes alone, as a probe does, is not worth asking whether there is another: the poller
- * tells.  Where it has done so for some turns, twice as many are accepted in each, until there are
- * not as many.
- */
+/* One that comes alone, as a probe does, is not worth asking whether there is another: the poller
+ * tells.  Where it has done so for some turns, there is a crowd, until fewer come. */
 void health__arrivals_accept(struct health__http *http, int64_t now)
 {
-    unsigned i;
+    unsigned most = http->full_turns < FULL_TURNS ? 1 : ACCEPT_AT_ONCE, i;
 
-    for (i = 0; i < http->at_once && health__listeners_ready(&http->listeners); i++)
+    for (i = 0; i < most && health__listeners_ready(&http->listeners); i++)
         if (!accept_one(http, now))
             break;
-    if (i == 0)
-        return;
-    if (i < http->at_once) {
-        http->at_once = 1;
+    if (i == most) {
+        http->full_turns++;
+        health__listeners_rest(&http->listeners);
+    } else if (i > 0) {
         http->full_turns = 0;
-        return;
     }
-    health__listeners_rest(&http->listeners);
-    if (++http->full_turns >= FULL_TURNS && http->at_once < ACCEPT_AT_ONCE)
-        http->at_once *= 2;
 }
 
 void health__arrivals_accept_the_last(struct health__http *http, int64_t now)

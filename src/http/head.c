@@ -28,22 +28,18 @@ static void note_encoding(struct health__connection *c)
     c->framing |= HEALTH__ENCODING | HEALTH__BODY;
 }
 
-/* Letters are those of ASCII, whatever the host's locale: in Turkish strcasecmp() takes VIA for
- * another name than Via. */
-static bool starts(const char *name, const char *prefix)
+/* What comes behind the prefix; NULL if the name does not begin with it.  Letters are those of
+ * ASCII, whatever the host's locale: in Turkish strcasecmp() takes VIA for another name than Via.
+ */
+static const char *behind(const char *name, const char *prefix)
 {
     for (; *prefix != '\0'; name++, prefix++) {
         unsigned char a = (unsigned char)*name, b = (unsigned char)*prefix;
 
         if (a != b && ((a | 0x20) != (b | 0x20) || (a | 0x20) < 'a' || (a | 0x20) > 'z'))
-            return false;
+            return NULL;
     }
-    return true;
-}
-
-static bool is(const char *name, const char *other)
-{
-    return strlen(name) == strlen(other) && starts(name, other);
+    return name;
 }
 
 static bool word_has_below(const char *bytes, unsigned char limit)
@@ -88,36 +84,39 @@ static bool is_value(const char *value, size_t length)
                memchr(value, '\0', length) == NULL);
 }
 
-/* What is folded MHD 0.9.75 has at the end of the name, so it may be longer than what it is. */
 static void note_header(
     struct health__connection *c, const char *name, const char *value, size_t length)
 {
+    const char *rest;
+
     switch (name[0] | 0x20) {
     case 'c':
-        if (is(name, "Content-Length"))
-            note_length(c, value, length);
-        else if (starts(name, "Content-Length"))
-            c->framing |= HEALTH__UNCLEAR;
-        break;
     case 't':
-        if (is(name, "Transfer-Encoding"))
-            note_encoding(c);
-        else if (starts(name, "Transfer-Encoding"))
+        rest = behind(name, (name[0] | 0x20) == 'c' ? "Content-Length" : "Transfer-Encoding");
+        if (rest == NULL)
+            break;
+        /* What is folded MHD 0.9.75 has at the end of the name. */
+        if (*rest != '\0')
             c->framing |= HEALTH__UNCLEAR;
+        else if ((name[0] | 0x20) == 'c')
+            note_length(c, value, length);
+        else
+            note_encoding(c);
         break;
     case 'e':
         /* MHD says "100 Continue" before the second call, body or not. */
-        if (is(name, "Expect"))
+        rest = behind(name, "Expect");
+        if (rest != NULL && *rest == '\0')
             c->framing |= HEALTH__BODY;
         break;
     case 'f':
-        c->proxied |= starts(name, "Forwarded");
+        c->proxied |= behind(name, "Forwarded") != NULL;
         break;
     case 'v':
-        c->proxied |= starts(name, "Via");
+        c->proxied |= behind(name, "Via") != NULL;
         break;
     case 'x':
-        c->proxied |= starts(name, "X-Forwarded-") || starts(name, "X-Envoy-");
+        c->proxied |= behind(name, "X-Forwarded-") != NULL || behind(name, "X-Envoy-") != NULL;
         break;
     default:
         break;

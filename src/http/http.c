@@ -115,8 +115,8 @@ static int start(struct health__server *server, struct health__poller *poller, c
     http->daemon = NULL;
     http->due_at = HEALTH__NEVER;
     http->draining = http->ending = false;
-    http->arriving = http->full_turns = 0;
-    http->at_once = 1;
+    http->arriving = 0;
+    http->full_turns = 0;
     if (listen == NULL)
         listen = http->listen;
     error = health__listeners_open(&http->listeners, poller, listen);

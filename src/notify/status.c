@@ -24,9 +24,9 @@ enum health_status health__notifier_status(
     for (i = 0; i < HEALTH__PROBES; i++) {
         if (!(probes >> i & 1))
             continue;
-        if (tallies[i].fails > 0)
+        if (tallies[i].of[1 + HEALTH_FAIL] > 0)
             return HEALTH_FAIL;
-        if (tallies[i].warns > 0)
+        if (tallies[i].of[1 + HEALTH_WARN] > 0)
             status = HEALTH_WARN;
     }
     return status;
@@ -77,7 +77,7 @@ void health__notifier_explain(const struct health__notifier *n, enum health__end
     health__list_each (link, rest, &n->engine->checks) {
         const struct health__check *check = health__container(link, struct health__check, link);
 
-        if (((check->policy.probes | HEALTH_ALL) & probes) == 0 ||
+        if ((check->policy.probes & probes) == 0 ||
             health__notifier_check_status(check, endpoint) != status)
             continue;
         length = (size_t)snprintf(to, HEALTH__NOTIFY_REASON_BYTES, "%s: ", check->name);

@@ -32,6 +32,8 @@ struct hand {
 /* The time is `now`, for the clock and in the loop's turn. */
 static inline void hand_at(struct hand *h, int64_t now)
 {
+    /* The turn that was has come to its end. */
+    health__pool_hand_over(&h->engine.pool);
     fake_clock_set(now);
     h->engine.now = now;
 }
@@ -120,6 +122,7 @@ static inline void hand_report(
 /* A worker begins the run that is queued. */
 static inline void hand_begin(struct hand *h, struct health__check *check)
 {
+    health__pool_hand_over(&h->engine.pool);
     assert_int_equal(check->job.state, HEALTH__JOB_QUEUED);
     health__list_remove(&check->job.link);
     check->job.state = HEALTH__JOB_BEGUN;
@@ -156,6 +159,7 @@ static inline void hand_return(
 {
     struct health_result said;
 
+    health__pool_hand_over(&h->engine.pool);
     if (check->job.state == HEALTH__JOB_QUEUED)
         hand_begin(h, check);
     assert_int_equal(check->job.state, HEALTH__JOB_BEGUN);
@@ -179,13 +183,16 @@ static inline void hand_turn(struct hand *h, int64_t now)
     health__runs_tick(e);
     health__runs_answer(e, false);
     health__mail_bury(e);
+    health__pool_hand_over(&e->pool);
 }
 
 /* A run of the check, queued and ended now. */
 static inline void hand_run(
     struct hand *h, struct health__check *check, int returned, const char *reason)
 {
-    health__runs_queue(&h->engine, check);
+    /* A request may have begun it. */
+    if (!health__state_running(&check->state))
+        health__runs_queue(&h->engine, check);
     hand_return(h, check, returned, reason);
     health__runs_collect(&h->engine);
 }

@@ -273,6 +273,7 @@ static void a_queued_run_is_taken_back(void **unused)
 
     (void)unused;
     health__runs_queue(e, c);
+    health__pool_hand_over(&e->pool);
     assert_int_equal(health__engine_remove(e, "a"), 0);
     assert_int_equal(c->job.state, HEALTH__JOB_CANCELLED);
     hand_turn(&h, T + 1);
@@ -291,6 +292,7 @@ static void a_run_queued_after_the_removal_is_cancelled(void **unused)
     (void)unused;
     assert_int_equal(health__pool_remove(&e->pool, &c->job, NULL), HEALTH__NOT_YET);
     health__runs_queue(e, c);
+    health__pool_hand_over(&e->pool);
     assert_int_equal(c->job.state, HEALTH__JOB_CANCELLED);
     hand_at(&h, T + 1);
     health__runs_collect(e);

@@ -67,6 +67,12 @@ static void ended(struct health__job *job, void *arg)
 
 static const struct health__task task = {call, ended, false}, sure_task = {call, ended, true};
 
+static void hand_over(struct health__job *job, int64_t now)
+{
+    health__pool_queue(&pool, job, now);
+    health__pool_hand_over(&pool);
+}
+
 static int open_pool(void **unused)
 {
     size_t i;
@@ -100,7 +106,7 @@ static void queue_sure(size_t i)
 {
     job_let(&jobs[i]);
     calls[i].task = &sure_task;
-    health__pool_queue(&pool, &calls[i], 0);
+    hand_over(&calls[i], 0);
 }
 
 /* Begins it with a worker of its own. */
@@ -109,7 +115,7 @@ static void begin(size_t i)
     static int64_t now;
 
     now += 100;
-    health__pool_queue(&pool, &calls[i], now);
+    hand_over(&calls[i], now);
     (void)health__pool_tend(&pool, now + 10);
     count_wait(&jobs[i].begun, 1);
 }
@@ -132,7 +138,7 @@ static void of_what_does_not_run_there_is_nothing_to_wait_for(void **unused)
     assert_true(calls[0].removed);
     assert_null(calls[0].watch);
     /* Not begun yet. */
-    health__pool_queue(&pool, &calls[1], 100);
+    hand_over(&calls[1], 100);
     assert_int_equal(health__pool_remove(&pool, &calls[1], &has_ended), HEALTH__NOT_YET);
     assert_int_equal(calls[1].state, HEALTH__JOB_CANCELLED);
     assert_true(health__list_empty(&pool.queue));
@@ -151,7 +157,7 @@ static void a_removed_job_is_not_begun(void **unused)
 {
     (void)unused;
     assert_int_equal(health__pool_remove(&pool, &calls[0], NULL), HEALTH__NOT_YET);
-    health__pool_queue(&pool, &calls[0], 100);
+    hand_over(&calls[0], 100);
     assert_int_equal(health__pool_tend(&pool, 1000), HEALTH__NEVER);
     assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
     collect();
@@ -241,8 +247,8 @@ static void who_watches_in_vain_is_not_told_later(void **unused)
 static void what_is_queued_is_cancelled_by_a_stop(void **unused)
 {
     (void)unused;
-    health__pool_queue(&pool, &calls[0], 0);
-    health__pool_queue(&pool, &calls[1], 0);
+    hand_over(&calls[0], 0);
+    hand_over(&calls[1], 0);
     assert_true(health__pool_stop(&pool, 0));
     assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
     assert_int_equal(calls[1].state, HEALTH__JOB_CANCELLED);
@@ -258,7 +264,7 @@ static void a_stop_waits_for_callbacks(void **unused)
     (void)unused;
     begin(0);
     begin(1);
-    health__pool_queue(&pool, &calls[2], 0);
+    hand_over(&calls[2], 0);
     assert_false(health__pool_stop(&pool, 0));
     assert_int_equal(calls[2].state, HEALTH__JOB_CANCELLED);
     assert_int_equal(pool.workers, 2);
@@ -293,7 +299,7 @@ static void a_stopped_pool_goes_on(void **unused)
     begin(0);
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
     assert_int_equal(pool.begun_at, HEALTH__NOT_YET);
-    health__pool_queue(&pool, &calls[1], 50);
+    hand_over(&calls[1], 50);
     (void)health__pool_tend(&pool, 50);
     count_wait(&jobs[1].begun, 1);
 }
@@ -303,7 +309,7 @@ static void what_is_sure_survives_a_stop(void **unused)
     (void)unused;
     begin(0);
     queue_sure(1);
-    health__pool_queue(&pool, &calls[2], 0);
+    hand_over(&calls[2], 0);
     queue_sure(3);
     assert_false(health__pool_stop(&pool, 0));
     /* The worker that is left does them, and not the other. */
@@ -392,7 +398,7 @@ static void a_forgotten_pool_begins_anew(void **unused)
     bool begun_late = true;
 
     (void)unused;
-    health__pool_queue(&pool, &calls[1], 0);
+    hand_over(&calls[1], 0);
     (void)pthread_mutex_lock(&pool.mutex);
     pool.workers = 3;
     pool.idle = pool.calling = 1;
@@ -406,7 +412,7 @@ static void a_forgotten_pool_begins_anew(void **unused)
     assert_int_equal(health__pool_collect(&pool, &done, &begun_late), 0);
     assert_false(begun_late);
     assert_true(health__list_empty(&done));
-    health__pool_queue(&pool, &calls[0], 1);
+    hand_over(&calls[0], 1);
     (void)health__pool_tend(&pool, 1);
     count_wait(&jobs[0].begun, 1);
     job_let(&jobs[0]);

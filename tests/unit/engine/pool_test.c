@@ -68,6 +68,12 @@ static void ended(struct health__job *job, void *arg)
 
 static const struct health__task task = {call, ended, false};
 
+static void hand_over(struct health__job *job, int64_t now)
+{
+    health__pool_queue(&pool, job, now);
+    health__pool_hand_over(&pool);
+}
+
 static void notify(void *arg)
 {
     count_up(arg);
@@ -136,7 +142,7 @@ static void wait_resting(unsigned count)
 
 static void run(size_t i, int64_t now)
 {
-    health__pool_queue(&pool, &calls[i].job, now);
+    hand_over(&calls[i].job, now);
 }
 
 /* Takes what has ended.  Returns: whether something was begun late. */

@@ -52,6 +52,7 @@ static void a_run_is_queued_with_its_timeout(void **unused)
     hand_at(&h, T + 7);
     health__runs_queue(e, b);
     assert_true(is_running(a) && is_running(b));
+    health__pool_hand_over(&e->pool);
     assert_int_equal(a->job.state, HEALTH__JOB_QUEUED);
     assert_int_equal(a->job.queued_at, T);
     assert_int_equal(b->job.queued_at, T + 7);
@@ -234,6 +235,7 @@ static void what_was_overdue_before_it_began_is_known_to_be(void **unused)
 
     /* The next run begins anew. */
     health__runs_queue(e, c);
+    health__pool_hand_over(&e->pool);
     assert_false(c->job.overdue);
     assert_int_equal(atomic_load(&c->job.tid), 0);
     assert_int_equal(timer_of(c), T + 601);

@@ -150,7 +150,7 @@ static void a_heartbeat_is_handed_out(void **unused)
     assert_ptr_equal(heartbeat, &c->heartbeat);
     assert_int_equal(atomic_load(&heartbeat->beat_at), T + 5);
     assert_int_equal(c->policy.kind, HEALTH__HEARTBEAT);
-    assert_int_equal(c->policy.probes, HEALTH_READY);
+    assert_int_equal(c->policy.probes, HEALTH_READY | HEALTH_ALL);
     assert_int_equal(c->policy.max_age_ms, 100);
     assert_false(was_woken());
 }

@@ -47,6 +47,8 @@ static void whoever_mhd_begins_with_later_is_known_then(void **unused)
 
 static void in_a_crowd_those_who_have_left_cost_nobody_his_place(void **unused)
 {
+    int i;
+
     (void)unused;
     /* Where there is none, MHD finds out. */
     leaves_at_once = true;
@@ -61,8 +63,10 @@ static void in_a_crowd_those_who_have_left_cost_nobody_his_place(void **unused)
     leaves_at_once = true;
     connect_one();
     connect_one();
-    wait_ready();
-    (void)run(T + 200);
+    for (i = 0; i < 2; i++) {
+        wait_ready();
+        (void)run(T + 200);
+    }
     assert_int_equal(mhd.count, LIMIT);
     assert_int_equal(http.connections.count, LIMIT);
     assert_int_equal(queued(), 0);
@@ -71,7 +75,7 @@ static void in_a_crowd_those_who_have_left_cost_nobody_his_place(void **unused)
 /* Others are not to wait while very many come; one that comes alone is not worth a second look. */
 static void only_so_many_are_accepted_in_a_turn(void **unused)
 {
-    static const size_t there[] = {1, 2, 3, 5, 9, 17, 33, 65, 97, 99};
+    static const size_t there[] = {1, 2, 3, 35, 67, 99};
     size_t i;
 
     (void)unused;
@@ -87,12 +91,14 @@ static void only_so_many_are_accepted_in_a_turn(void **unused)
         assert_int_equal(mhd.count, there[i]);
         assert_int_equal(http.connections.count, there[i]);
     }
-    /* Now there were not as many: from then on it is one again. */
-    connect_one();
-    connect_one();
-    wait_ready();
-    assert_int_equal(run(T), T + 5000);
-    assert_int_equal(mhd.count, 100);
+    /* Then there are not as many, and from then on it is one again. */
+    for (i = 0; i < 2; i++) {
+        connect_one();
+        connect_one();
+        wait_ready();
+        assert_int_equal(run(T), T + 5000);
+        assert_int_equal(mhd.count, i == 0 ? 101 : 102);
+    }
 }
 
 /* It was told of the end before it was told that there is none. */

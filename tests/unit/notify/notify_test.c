@@ -68,11 +68,13 @@ static void turn(int64_t now)
     hand_turn(&h, now);
     health__changes_settle(&h.engine);
     (void)n.observer.turn(&n.observer, now);
+    health__pool_hand_over(&h.engine.pool);
 }
 
 /* A worker takes the call that is queued. */
 static void work(void)
 {
+    health__pool_hand_over(&h.engine.pool);
     assert_int_equal(n.job.state, HEALTH__JOB_QUEUED);
     health__list_remove(&n.job.link);
     n.job.state = HEALTH__JOB_BEGUN;

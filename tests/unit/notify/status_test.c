@@ -50,9 +50,9 @@ static int close_all(void **unused)
 
 static enum health_status worst_of(const struct health__tally *t)
 {
-    if (t->fails > 0)
+    if (t->of[1 + HEALTH_FAIL] > 0)
         return HEALTH_FAIL;
-    return t->warns > 0 ? HEALTH_WARN : HEALTH_PASS;
+    return t->of[1 + HEALTH_WARN] > 0 ? HEALTH_WARN : HEALTH_PASS;
 }
 
 static enum health_status worse(enum health_status a, enum health_status b)
@@ -83,8 +83,8 @@ static enum health_status expected(enum health__endpoint endpoint, unsigned bits
  * warn. */
 static void count(struct health__tally *t, unsigned digit)
 {
-    t->fails = digit == 2 ? 3 : 0;
-    t->warns = digit > 0 ? digit : 0;
+    t->of[1 + HEALTH_FAIL] = digit == 2 ? 3 : 0;
+    t->of[1 + HEALTH_WARN] = digit > 0 ? digit : 0;
 }
 
 static void each_state_of_gates_and_checks(void **unused)

@@ -81,6 +81,7 @@ static int64_t turn(int64_t now)
     hand_turn(&h, now);
     health__changes_settle(e);
     next = earlier(n.observer.turn(&n.observer, now), e->settle_at);
+    health__pool_hand_over(&e->pool);
     next = earlier(next, health__timers_next(&e->timers));
     if (!health__list_empty(&e->waiters))
         next = earlier(
