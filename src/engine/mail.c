@@ -28,7 +28,7 @@ static void removed(struct health__engine *e, struct health__check *check)
     check->gone = true;
     health__list_remove(&check->missed);
     if (health__state_running(&check->state)) {
-        health__runs_let_go(e, check);
+        /* Who waits for it is let go without the mutex. */
         health__list_remove(&check->link);
         health__list_append(&e->leaving, &check->link);
     } else {
@@ -64,6 +64,19 @@ void health__mail_read(struct health__engine *e)
     (void)pthread_mutex_lock(&e->mutex);
     health__mail_read_locked(e);
     (void)pthread_mutex_unlock(&e->mutex);
+    health__mail_let_go(e);
+}
+
+void health__mail_let_go(struct health__engine *e)
+{
+    struct health__link *link, *rest;
+
+    health__list_each (link, rest, &e->leaving) {
+        struct health__check *check = HEALTH__LISTED(link);
+
+        if (health__list_linked(&check->run))
+            health__runs_let_go(e, check);
+    }
 }
 
 /* ---- The end of checks ---- */

@@ -132,6 +132,7 @@ struct health__check *health__engine_find(struct health__engine *e, const char *
     if (entry != NULL)
         check = health__container(entry, struct health__check, entry);
     (void)pthread_mutex_unlock(&e->mutex);
+    health__mail_let_go(e);
     return check;
 }
 
