@@ -139,6 +139,9 @@ void stress_linger(uint64_t *random, unsigned most_us);
 /* Ends the process with these words. */
 void stress_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* Makes room for one more of this size. */
+void *stress_grown(void *items, size_t count, size_t *ret_room, size_t size);
+
 void stress_world_init(struct stress_world *w, bool patient);
 void stress_world_done(struct stress_world *w);
 
@@ -163,7 +166,8 @@ bool stress_is_down(struct stress_world *w, int64_t from, int64_t until);
 
 /* ---- Lives ---- */
 
-struct stress_life *stress_life_new(struct stress_world *w, const char *name);
+/* One of any kind and any policy. */
+struct stress_life *stress_life_new(struct stress_world *w, const char *name, uint64_t *random);
 void stress_life_free(struct stress_life *life);
 
 /* A callback is begun; has said `returned`, which may be no status.  Returns: the number of the

@@ -39,7 +39,7 @@ static enum health_status run(struct health_result *result, void *arg)
     uint64_t random = atomic_fetch_add(&s->seed, 1);
     int returned = (int)stress_random(&random, 6);
 
-    if (life->slow && stress_random(&random, 60) == 0)
+    if (life->slow && stress_random(&random, 200) == 0)
         stress_linger(&random, 3500000);
     else if (stress_random(&random, 16) == 0)
         stress_linger(&random, life->slow ? 200000 : 60000);
@@ -82,35 +82,6 @@ static void changed(const struct health_change *change, void *arg)
 
 /* ---- Names ---- */
 
-static struct stress_life *make_life(struct stress_service_thread *t, const char *name)
-{
-    static const unsigned probes[] = {HEALTH_READY, HEALTH_READY, HEALTH_LIVE, HEALTH_ALL,
-        HEALTH_STARTUP, HEALTH_LIVE | HEALTH_READY | HEALTH_STARTUP};
-    struct stress_life *life = stress_life_new(&t->service->world, name);
-    bool called;
-
-    life->kind = (enum stress_kind)below(t, 4);
-    life->probes = probes[below(t, 6)];
-    called = life->kind == STRESS_ON_DEMAND || life->kind == STRESS_PERIODIC;
-    life->slow = called && below(t, 4) == 0;
-    life->advisory = life->kind != STRESS_HEARTBEAT && below(t, 4) == 0;
-    life->failures = life->successes = 1;
-    if (called) {
-        life->timeout_ms = life->slow ? 100 : 60000;
-        life->failures = life->slow ? 1 : 1 + below(t, 2);
-        life->successes = life->slow ? 1 : 1 + below(t, 2);
-    }
-    if (life->kind == STRESS_ON_DEMAND)
-        life->max_age_ms = below(t, 2) ? 1 : 100;
-    else if (life->kind == STRESS_PERIODIC)
-        life->interval_ms = 10 + below(t, 100);
-    else if (life->kind == STRESS_PUSHED)
-        life->max_age_ms = below(t, 2) ? 0 : 300;
-    else
-        life->max_age_ms = 300;
-    return life;
-}
-
 static int add(struct stress_service_thread *t, struct stress_life *life)
 {
     struct health_check check = HEALTH_CHECK_INIT;
@@ -146,7 +117,7 @@ static const char *name_of(const struct stress_service_thread *t, unsigned i)
 
 static void bear(struct stress_service_thread *t, unsigned i)
 {
-    struct stress_life *life = make_life(t, name_of(t, i));
+    struct stress_life *life = stress_life_new(&t->service->world, name_of(t, i), &t->random);
 
     life->next = t->all;
     t->all = t->lives[i] = life;
@@ -239,7 +210,7 @@ static void do_something(struct stress_service_thread *t, unsigned i)
         be_refused(t, i);
     else if (t->lives[i] == NULL)
         bear(t, i);
-    else if (what < 3 && below(t, 2) == 0)
+    else if (what < 3)
         remove_life(t, i);
     else if (t->lives[i]->kind == STRESS_PUSHED && what < 32)
         report(t, i);
@@ -363,7 +334,7 @@ void *stress_serve(void *arg)
             must(health_on_change(t->service->h, below(t, 2) ? changed : NULL, t->service), 0,
                 "on_change");
         (void)atomic_fetch_add(&t->service->steps, 1);
-        stress_linger(&t->random, below(t, 32) == 0 ? 50000 : 5000);
+        stress_linger(&t->random, below(t, 32) == 0 ? 50000 : 4000);
     }
     return NULL;
 }
