@@ -21,7 +21,8 @@ static struct stress_life *life_new(struct stress_world *w, const char *name)
     return life;
 }
 
-struct stress_life *stress_life_new(struct stress_world *w, const char *name, uint64_t *random)
+struct stress_life *stress_life_new(
+    struct stress_world *w, const char *name, bool calm, uint64_t *random)
 {
     static const unsigned probes[] = {HEALTH_READY, HEALTH_READY, HEALTH_LIVE, HEALTH_ALL,
         HEALTH_STARTUP, HEALTH_LIVE | HEALTH_READY | HEALTH_STARTUP};
@@ -32,7 +33,7 @@ struct stress_life *stress_life_new(struct stress_world *w, const char *name, ui
     life->probes = probes[stress_random(random, 6)];
     called = life->kind == STRESS_ON_DEMAND || life->kind == STRESS_PERIODIC;
     life->slow = called && stress_random(random, 4) == 0;
-    life->advisory = life->kind != STRESS_HEARTBEAT && stress_random(random, 4) == 0;
+    life->advisory = life->kind != STRESS_HEARTBEAT && (stress_random(random, 4) == 0 || calm);
     life->failures = life->successes = 1;
     if (called) {
         life->timeout_ms = life->slow ? 100 : 60000;

@@ -166,8 +166,10 @@ bool stress_is_down(struct stress_world *w, int64_t from, int64_t until);
 
 /* ---- Lives ---- */
 
-/* One of any kind and any policy. */
-struct stress_life *stress_life_new(struct stress_world *w, const char *name, uint64_t *random);
+/* One of any kind and any policy; `calm`: whose failures are advisory, if it has a callback or is
+ * pushed. */
+struct stress_life *stress_life_new(
+    struct stress_world *w, const char *name, bool calm, uint64_t *random);
 void stress_life_free(struct stress_life *life);
 
 /* A callback is begun; has said `returned`, which may be no status.  Returns: the number of the

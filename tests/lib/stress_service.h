@@ -24,6 +24,8 @@ struct stress_service_thread {
 struct stress_service {
     struct health *h;
     struct stress_world world;
+    bool calm;     /* most things pass, or warn: so that gates are what makes the difference */
+    bool restless; /* it is stopped and started again and again */
     struct stress_service_thread threads[STRESS_THREADS];
     pthread_mutex_t mutex; /* of who sets gates, stops and starts */
     _Atomic uint64_t seed; /* for whoever needs one next */
@@ -34,8 +36,8 @@ struct stress_service {
     atomic_ulong steps, runs, changes, restarts, stuck, removes, busy_removes;
 };
 
-/* `patient`: requests wait for whatever they need. */
-void stress_service_init(struct stress_service *s, uint64_t seed, bool patient);
+/* Rounds differ: by patience, calm and restlessness. */
+void stress_service_init(struct stress_service *s, uint64_t seed, unsigned round);
 
 /* A thread; `arg` is its struct stress_service_thread. */
 void *stress_serve(void *arg);

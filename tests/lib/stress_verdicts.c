@@ -350,7 +350,7 @@ const char *stress_wrong(const struct stress_world *world, const struct stress_a
             return "it is not listed";
     }
     /* Once startup has passed nobody asks how its checks are. */
-    if (a->endpoint == STRESS_AT_STARTUP && atomic_load(&w->latched_at) < a->until)
+    if (a->endpoint == STRESS_AT_STARTUP && atomic_load(&w->latched_at) <= a->until)
         return NULL;
     if (life->kind == STRESS_PUSHED)
         return pushed_wrong(w, a, life, version, &s);

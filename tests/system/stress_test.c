@@ -14,7 +14,7 @@
  */
 /* timeout: 300 */
 /* serial */
-/* wrap: pthread_mutex_lock epoll_wait */
+/* wrap: pthread_mutex_lock epoll_wait MHD_run */
 #include <arpa/inet.h>
 #include <malloc.h>
 #include <poll.h>
@@ -57,6 +57,10 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __real_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_ms);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_ms);
 
+struct MHD_Daemon;
+int __real_MHD_run(struct MHD_Daemon *daemon);
+int __wrap_MHD_run(struct MHD_Daemon *daemon);
+
 static atomic_bool disturbing;
 static atomic_uint stalls;
 static struct stress_service service;
@@ -85,6 +89,18 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
     if (error == 0)
         disturb();
     return error;
+}
+
+/* Between what the loop has read of what the service says and what it reads of requests. */
+int __wrap_MHD_run(struct MHD_Daemon *daemon)
+{
+    static _Thread_local uint64_t random;
+
+    if (random == 0)
+        random = atomic_fetch_add(&service.seed, 1);
+    if (stress_random(&random, 16) == 0)
+        stress_linger(&random, 3000);
+    return __real_MHD_run(daemon);
 }
 
 static void note_stall(int64_t since, int64_t limit_ms)
@@ -193,15 +209,14 @@ static void one_round(struct figures *f, uint64_t seed, int ms)
 {
     struct health_options options = HEALTH_OPTIONS_INIT;
     struct stress_clients clients = {.world = &service.world, .seed = seed, .limit_ms = ANSWER_MS};
-    bool patient = f->rounds % 2 == 0;
     uint64_t random = seed;
     char listen[32];
 
-    stress_service_init(&service, seed, patient);
+    stress_service_init(&service, seed, f->rounds);
     clients.port = free_port(&random);
     (void)snprintf(listen, sizeof(listen), "127.0.0.1:%d", clients.port);
     options.listen = listen;
-    options.response_ms = patient ? PATIENT_MS : IMPATIENT_MS;
+    options.response_ms = service.world.patient ? PATIENT_MS : IMPATIENT_MS;
     assert_int_equal(health_new(&service.h, &options), 0);
     atomic_store(&disturbing, true);
     stress_start(&service);
