@@ -188,18 +188,20 @@ static struct asked *ask_for(void)
 static void probe(void)
 {
     struct asked *a = ask_for();
-    bool asks = health__answer_question(&answers, &a->request, &a->waiter.question);
+    /* Once startup has passed nothing is run for it. */
+    bool runs = a->request.endpoint != HEALTH__AT_STARTUP || !day.latched;
 
+    health__answer_question(&answers, &a->request, &a->waiter.question);
     day.probes++;
     a->by = day.now + HAND_RESPONSE_MS;
     a->waiter.ready = waited;
     a->used = true;
-    if (asks && health__engine_ask(e, &a->waiter)) {
+    if (health__engine_ask(e, &a->waiter)) {
         day.waited++;
         compare_runs(&a->request);
     } else {
         a->used = false;
-        if (asks)
+        if (runs)
             compare_runs(&a->request);
         compare(&a->request);
     }
