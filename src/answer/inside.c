@@ -95,9 +95,7 @@ static bool ask(struct health__errand *errand)
 
     asking->waiter.ready = waited;
     health__answer_question(asking->answers, &asking->request, &asking->waiter.question);
-    /* A loop that is about to end waits for nothing any more. */
-    if (!atomic_load_explicit(&asking->answers->engine->stopping, memory_order_acquire) &&
-        health__engine_ask(asking->answers->engine, &asking->waiter))
+    if (health__engine_ask(asking->answers->engine, &asking->waiter))
         return false;
     answer(asking);
     return true;

@@ -74,6 +74,7 @@ struct stress_life {
     struct health_heartbeat *heartbeat;
     struct stress_history beats;
     struct stress_life *next;
+    _Atomic int64_t added; /* when adding it had returned; INT64_MAX: it has not */
 
     /* The service's thread's alone. */
     int64_t silent_until;
@@ -84,7 +85,6 @@ struct stress_life {
     size_t run_count, run_room;
     unsigned bad, good; /* in a row, in this session */
     int session, status;
-    int64_t added;     /* when adding it had returned */
     bool running;      /* a callback is */
     bool removed;      /* health_remove() has returned ... */
     bool gone;         /* ... 0 */

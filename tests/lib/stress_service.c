@@ -125,9 +125,7 @@ static void bear(struct stress_service_thread *t, unsigned i)
     stress_history_init(&life->beats, (struct stress_version){.from = stress_now()});
     stress_begin(history_of(t, i), (struct stress_version){.life = life, .value = STRESS_PENDING});
     must(add(t, life), 0, "add");
-    (void)pthread_mutex_lock(&life->mutex);
-    life->added = stress_now();
-    (void)pthread_mutex_unlock(&life->mutex);
+    atomic_store(&life->added, stress_now());
     stress_end(history_of(t, i));
 }
 

@@ -174,9 +174,10 @@ static const char *pending_wrong(
             return "no result, where one was shown before";
     if (life->slow)
         return NULL;
-    if (life->kind == STRESS_ON_DEMAND && w->patient && life->added < a->from)
+    if (life->kind == STRESS_ON_DEMAND && w->patient && atomic_load(&life->added) < a->from)
         return "no result, where the request would have waited for one";
-    if (life->kind == STRESS_PERIODIC && counts_from(w, life->added, &up) + 2 * SLACK < a->from)
+    if (life->kind == STRESS_PERIODIC &&
+        counts_from(w, atomic_load(&life->added), &up) + 2 * SLACK < a->from)
         return "no result for too long";
     return NULL;
 }
@@ -298,8 +299,8 @@ static const char *heartbeat_wrong(struct stress_world *w, const struct stress_a
         if (s->status == HEALTH_FAIL && may_be_too_old(a, &beats[i], life->max_age_ms))
             wrong = NULL;
         if (s->status == HEALTH_PASS && i + 1 == life->beats.count &&
-            must_be_too_old(
-                w, a, &beats[i], i > 0 ? beats[i - 1].until : life->added, life->max_age_ms))
+            must_be_too_old(w, a, &beats[i], i > 0 ? beats[i - 1].until : atomic_load(&life->added),
+                life->max_age_ms))
             wrong = "no beat for too long, and that is not told";
     }
     (void)pthread_mutex_unlock(&life->beats.mutex);

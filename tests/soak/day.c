@@ -71,6 +71,21 @@ static void compare_items(const struct health__request *q, const char *bytes)
     }
 }
 
+static void complain(const struct health__request *q, enum health_status status, const char *bytes)
+{
+    size_t i;
+
+    (void)fprintf(stderr, "endpoint %d, excluded %s: %s\n", (int)q->endpoint,
+        q->exclude_count > 0 ? q->excludes : "none", bytes);
+    (void)fprintf(stderr, "it should be %d:", (int)status);
+    for (i = 0; i < DAY_SLOTS; i++)
+        if (day_counts(&day.slots[i], q))
+            (void)fprintf(
+                stderr, " %s %d", day.slots[i].name, (int)day_told(&day.slots[i], q->endpoint));
+    (void)fputc('\n', stderr);
+    day_must(!"the status of the model");
+}
+
 static void compare(const struct health__request *q)
 {
     struct health__answer answer = health__answer(&answers, q);
@@ -84,7 +99,8 @@ static void compare(const struct health__request *q)
         return;
     }
     day_must(answer.found && answer.reply != NULL);
-    day_must(answer.status == status);
+    if (answer.status != status)
+        complain(q, status, answer.reply->bytes);
     day.fails += status == HEALTH_FAIL;
     day.warns += status == HEALTH_WARN;
     if (q->verbose || q->only != NULL || q->endpoint == HEALTH__AT_HEALTH)
