@@ -43,8 +43,10 @@ void health__mail_read_locked(struct health__engine *e)
     atomic_store_explicit(&e->has_mail, false, memory_order_relaxed);
     while ((link = health__list_take(&e->mail)) != NULL) {
         struct health__check *check = health__container(link, struct health__check, mail);
-        bool was_passing = health__check_passing(check);
         unsigned flags = check->mail_flags;
+        /* A document that leaves it out is to know for how long: a heartbeat passes from the first,
+         * and can be missed. */
+        bool was_passing = !(flags & HEALTH__MAIL_ADDED) && health__check_passing(check);
 
         check->mail_flags = 0;
         if (flags & HEALTH__MAIL_ADDED)
