@@ -15,7 +15,7 @@ static struct stress_life *life_new(struct stress_world *w, const char *name)
         stress_fail("no memory for a check");
     life->world = w;
     life->name = name;
-    atomic_store(&life->added, INT64_MAX);
+    atomic_store(&life->added, INT64_MAX / 2);
     life->status = STRESS_PENDING;
     (void)pthread_mutex_init(&life->mutex, NULL);
     return life;
@@ -45,7 +45,7 @@ struct stress_life *stress_life_new(
     else if (life->kind == STRESS_PERIODIC)
         life->interval_ms = 10 + stress_random(random, 100);
     else if (life->kind == STRESS_PUSHED)
-        life->max_age_ms = stress_random(random, 2) ? 0 : 300;
+        life->max_age_ms = stress_random(random, 2) ? 0 : 1000;
     else
         life->max_age_ms = 300;
     return life;

@@ -74,7 +74,7 @@ struct stress_life {
     struct health_heartbeat *heartbeat;
     struct stress_history beats;
     struct stress_life *next;
-    _Atomic int64_t added; /* when adding it had returned; INT64_MAX: it has not */
+    _Atomic int64_t added; /* when adding it had returned; far away: it has not */
 
     /* The service's thread's alone. */
     int64_t silent_until;

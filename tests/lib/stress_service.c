@@ -213,7 +213,7 @@ static void do_something(struct stress_service_thread *t, unsigned i)
         bear(t, i);
     else if (what < 3)
         remove_life(t, i);
-    else if (t->lives[i]->kind == STRESS_PUSHED && what < 32)
+    else if (t->lives[i]->kind == STRESS_PUSHED && what < 24)
         report(t, i);
 }
 

@@ -10,8 +10,10 @@
 
 #define SLACK (STRESS_SLACK_MS * STRESS_MS)
 
-/* How far the coarse clock may be behind, with what rounding to ms adds. */
+/* How far the coarse clock may be behind, with what rounding to ms adds; and the clock of a turn of
+ * the loop, at the beginning of which a report counts as made that comes while it goes on. */
 #define COARSE (20 * STRESS_MS)
+#define TURN   (500 * STRESS_MS)
 
 /* What an answer shows of a check. */
 struct shown {
@@ -261,10 +263,10 @@ static void note_seen(
 /* ---- What the service says ---- */
 
 /* What is only as good as its age: `word` is what was said last, which the next one follows. */
-static bool may_be_too_old(
-    const struct stress_answer *a, const struct stress_version *word, int64_t max_age_ms)
+static bool may_be_too_old(const struct stress_answer *a, const struct stress_version *word,
+    int64_t max_age_ms, int64_t early)
 {
-    int64_t too_old = word->from + max_age_ms * STRESS_MS - COARSE;
+    int64_t too_old = word->from + max_age_ms * STRESS_MS - early;
 
     return too_old <= a->until && too_old <= word->until && word->until >= a->from;
 }
@@ -296,7 +298,7 @@ static const char *heartbeat_wrong(struct stress_world *w, const struct stress_a
             break;
         if (beats[i].value)
             continue;
-        if (s->status == HEALTH_FAIL && may_be_too_old(a, &beats[i], life->max_age_ms))
+        if (s->status == HEALTH_FAIL && may_be_too_old(a, &beats[i], life->max_age_ms, COARSE))
             wrong = NULL;
         if (s->status == HEALTH_PASS && i + 1 == life->beats.count &&
             must_be_too_old(w, a, &beats[i], i > 0 ? beats[i - 1].until : atomic_load(&life->added),
@@ -313,7 +315,10 @@ static const char *pushed_wrong(struct stress_world *w, const struct stress_answ
     if (begins(s->output, "no result since ") || begins(s->output, "no report since ")) {
         if (life->max_age_ms == 0 || s->status != told(a, life, HEALTH_FAIL))
             return "too old, though any age will do";
-        return may_be_too_old(a, version, life->max_age_ms) ? NULL : "too old too early";
+        return may_be_too_old(a, version, life->max_age_ms, TURN) ||
+                       atomic_load(&w->stalled_at) >= version->from
+                   ? NULL
+                   : "too old too early";
     }
     if (life->max_age_ms != 0 &&
         must_be_too_old(w, a, version, version->from + SLACK, life->max_age_ms))
