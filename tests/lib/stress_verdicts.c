@@ -276,7 +276,7 @@ static bool must_be_too_old(struct stress_world *w, const struct stress_answer *
 {
     struct stress_version up;
 
-    return word->from < a->from && word->until >= a->until && session_of(w, a, &up) &&
+    return said < a->from && word->until >= a->until && session_of(w, a, &up) &&
            counts_from(w, said, &up) + max_age_ms * STRESS_MS + SLACK < a->from;
 }
 
