@@ -42,8 +42,9 @@ static void judge_name(struct judging *j, size_t number, const json_t *item)
 {
     struct stress_history *h = &j->w->histories[number];
     int64_t good_until = j->a->from - 1;
+    struct stress_life *life = NULL;
     const char *wrong = NULL;
-    bool right = false;
+    bool right = false, several = false;
     size_t i;
 
     (void)pthread_mutex_lock(&h->mutex);
@@ -57,6 +58,8 @@ static void judge_name(struct judging *j, size_t number, const json_t *item)
             wrong = said;
             continue;
         }
+        several |= right && v->life != life;
+        life = v->life;
         if (v->from > good_until)
             add_gap(j, good_until, v->from);
         if (v->until > good_until)
@@ -64,6 +67,8 @@ static void judge_name(struct judging *j, size_t number, const json_t *item)
         right = true;
     }
     (void)pthread_mutex_unlock(&h->mutex);
+    if (item != NULL && right && !several)
+        stress_note_seen(j->a, life, item);
     if (!right)
         complain(j, j->w->names[number], wrong != NULL ? wrong : "?");
     if (good_until <= j->a->until)

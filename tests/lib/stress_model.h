@@ -186,6 +186,9 @@ void stress_judge(struct stress_world *w, const struct stress_answer *a);
 const char *stress_wrong(const struct stress_world *w, const struct stress_answer *a,
     const struct stress_version *version, const json_t *item);
 
+/* The item can be of no other life: what it shows has been seen. */
+void stress_note_seen(const struct stress_answer *a, struct stress_life *life, const json_t *item);
+
 /* What an endpoint says of a status. */
 int stress_told(const struct stress_life *life, int status, bool lenient);
 

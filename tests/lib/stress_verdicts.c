@@ -209,6 +209,8 @@ static const char *callback_wrong(struct stress_world *w, const struct stress_an
     const char *wrong = NULL;
     size_t i;
 
+    if (s->has_run && s->run >= life->run_count)
+        return "a run that there was not";
     if (overdue || took || begins(s->output, "no result since ")) {
         if (!life->slow)
             return "late, with a timeout of a minute";
@@ -253,11 +255,14 @@ static const char *callback_wrong(struct stress_world *w, const struct stress_an
     return NULL;
 }
 
-static void note_seen(
-    const struct stress_answer *a, struct stress_life *life, const struct shown *s)
+void stress_note_seen(const struct stress_answer *a, struct stress_life *life, const json_t *item)
 {
-    if (s->has_run && a->until < life->runs[s->run].seen)
-        life->runs[s->run].seen = a->until;
+    struct shown s = read_item(item);
+
+    (void)pthread_mutex_lock(&life->mutex);
+    if (s.has_run && s.run < life->run_count && a->until < life->runs[s.run].seen)
+        life->runs[s.run].seen = a->until;
+    (void)pthread_mutex_unlock(&life->mutex);
 }
 
 /* ---- What the service says ---- */
@@ -364,8 +369,6 @@ const char *stress_wrong(const struct stress_world *world, const struct stress_a
         return heartbeat_wrong(w, a, life, &s);
     (void)pthread_mutex_lock(&life->mutex);
     wrong = callback_wrong(w, a, life, &s);
-    if (wrong == NULL && s.listed)
-        note_seen(a, life, &s);
     (void)pthread_mutex_unlock(&life->mutex);
     return wrong;
 }
