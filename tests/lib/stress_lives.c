@@ -70,8 +70,10 @@ size_t stress_run_begin(struct stress_life *life)
     (void)pthread_mutex_lock(&life->mutex);
     if (life->running)
         stress_fail("%s: a second run beside a first", life->name);
-    if (life->removed || life->released > 0)
+    /* Where the removal did not come to an end, a worker may have been on its way to it. */
+    if (life->gone || life->begun_late || life->released > 0)
         stress_fail("%s: a run is begun after the removal", life->name);
+    life->begun_late = life->removed;
     life->running = true;
     life->runs = stress_grown(life->runs, life->run_count, &life->run_room, sizeof(*life->runs));
     run = life->run_count++;

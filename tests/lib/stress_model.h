@@ -88,6 +88,7 @@ struct stress_life {
     bool running;      /* a callback is */
     bool removed;      /* health_remove() has returned ... */
     bool gone;         /* ... 0 */
+    bool begun_late;   /* a run was begun after it had returned */
     unsigned released; /* calls of `release` */
 };
 

@@ -203,7 +203,7 @@ static void run_threads(struct stress_clients *clients, int ms)
         assert_int_equal(pthread_join(askers[i], NULL), 0);
 }
 
-/* An instance, from the first to the last.  In every other round it is freed as it is, with
+/* An instance, from the first to the last.  In two rounds of three it is freed as it is, with
  * callbacks on their way; the last of them to return takes everything with it. */
 static void one_round(struct figures *f, uint64_t seed, int ms)
 {
