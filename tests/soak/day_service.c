@@ -5,6 +5,8 @@
  */
 #include "day.h"
 
+#define QUIET_MS 600000
+
 static struct health__engine *const e = &day.h.engine;
 
 bool __wrap_health__thread_is_ours(void);
@@ -18,6 +20,13 @@ bool __wrap_health__thread_is_ours(void)
 }
 
 /* ---- The workers ---- */
+
+/* Every other ten minutes little happens but that heartbeats come, beat, stop and go: so that
+ * documents are kept for long. */
+static bool is_quiet(void)
+{
+    return (day.now - DAY_BEGIN_MS) / QUIET_MS % 2 == 1;
+}
 
 /* Takes what is queued, and decides how it will go. */
 void day_begin_runs(void)
@@ -36,7 +45,7 @@ void day_begin_runs(void)
             s->ends_at = day.now + day_random((unsigned)(2 * s->policy.timeout_ms));
         else if (day_random(2000) == 0)
             s->ends_at = day.now + 1000 + day_random(300000);
-        s->returns = day_random(20) == 0 ? (int)day_random(5) : HEALTH_PASS;
+        s->returns = !is_quiet() && day_random(20) == 0 ? (int)day_random(5) : HEALTH_PASS;
         day.runs++;
         day.hung += s->ends_at - day.now > s->policy.timeout_ms;
         hand_begin(&day.h, s->check);
@@ -107,7 +116,7 @@ void day_add(struct day_slot *s)
     static const unsigned probes[] = {
         HEALTH_READY, HEALTH_LIVE, HEALTH_STARTUP, HEALTH_ALL, HEALTH_LIVE | HEALTH_READY};
     struct health_check check = HEALTH_CHECK_INIT;
-    unsigned kind = day_random(4);
+    unsigned kind = is_quiet() ? HEALTH__HEARTBEAT : day_random(4);
 
     check.name = s->name;
     check.probes = probes[day_random(5)];
@@ -133,7 +142,7 @@ void day_add(struct day_slot *s)
     s->advisory = kind != HEALTH__HEARTBEAT && check.advisory != 0;
     s->running = s->idle = s->forced = false;
     s->heard_at = kind == HEALTH__PUSHED || kind == HEALTH__HEARTBEAT ? day.now : HEALTH__NOT_YET;
-    s->next_word_at = day.now;
+    s->next_word_at = day_random(4) == 0 ? day.now + day_random(20000) : day.now;
     s->status = HEALTH_PASS;
     s->pending = kind != HEALTH__HEARTBEAT;
     s->bad = s->good = 0;
@@ -160,7 +169,7 @@ void day_remove(struct day_slot *s)
 
 static void speak(struct day_slot *s)
 {
-    int said = day_random(4) == 0 ? (int)day_random(3) : HEALTH_PASS;
+    int said = !is_quiet() && day_random(4) == 0 ? (int)day_random(3) : HEALTH_PASS;
 
     s->next_word_at = day.now + 100 + day_random(400);
     if (day_random(500) == 0)
@@ -192,7 +201,7 @@ void day_serve(void)
             speak(&day.slots[i]);
     if (s->check == NULL && day_random(20) == 0)
         day_add(s);
-    else if (s->check != NULL && day_random(1000) == 0)
+    else if (s->check != NULL && day_random(is_quiet() ? 100 : 300) == 0)
         day_remove(s);
     if (day_random(1000) == 0) {
         day.ready = day_random(4) != 0;

@@ -82,7 +82,7 @@ load()
 # for whatever is under way has its own.
 measure()
 {
-    kib= descriptors= threads=
+    kib='' descriptors='' threads=''
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         echo >&3
         read -r k d t <&4
