@@ -26,9 +26,10 @@ static void complain(const struct judging *j, const char *name, const char *wron
 {
     char *text = j->a->doc != NULL ? json_dumps(j->a->doc, 0) : NULL;
 
-    stress_fail("%s, from %lld to %lld µs: %s: %s\n%d %s", j->a->text,
-        (long long)(j->a->from / 1000), (long long)(j->a->until / 1000), name, wrong, j->a->code,
-        text != NULL ? text : "");
+    stress_fail("%s, from %lld to %lld µs%s: %s: %s\n%d %s", j->a->text,
+        (long long)(j->a->from / 1000), (long long)(j->a->until / 1000),
+        stress_is_up(j->w, j->a->from, j->a->until) ? "" : ", while it stops or starts", name,
+        wrong, j->a->code, text != NULL ? text : "");
 }
 
 static void add_gap(struct judging *j, int64_t from, int64_t until)
@@ -55,7 +56,8 @@ static void judge_name(struct judging *j, size_t number, const json_t *item)
         const char *said = stress_wrong(j->w, j->a, v, item);
 
         if (said != NULL) {
-            wrong = said;
+            if (v->life != NULL || wrong == NULL)
+                wrong = said;
             continue;
         }
         several |= right && v->life != life;
@@ -204,6 +206,10 @@ void stress_judge(struct stress_world *w, const struct stress_answer *a)
         complain(&j, "the answer", "it was stopped");
     if (a->subject < 0 && a->code == 200 &&
         (a->endpoint == STRESS_AT_STARTUP || a->endpoint == STRESS_AT_READY))
+        latched(w, a->until);
+    /* Nor would it pass otherwise, with what is listed. */
+    if (a->endpoint == STRESS_AT_STARTUP && a->doc != NULL && worst_listed(a) != HEALTH_PASS &&
+        strcmp(document_status(a->doc), "pass") == 0)
         latched(w, a->until);
     if (a->code == 404) {
         if (a->endpoint != STRESS_AT_NAME)

@@ -15,6 +15,7 @@ static struct stress_life *life_new(struct stress_world *w, const char *name)
         stress_fail("no memory for a check");
     life->world = w;
     life->name = name;
+    atomic_store(&life->left, INT64_MAX);
     atomic_store(&life->added, INT64_MAX / 2);
     life->status = STRESS_PENDING;
     (void)pthread_mutex_init(&life->mutex, NULL);

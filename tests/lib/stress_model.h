@@ -74,6 +74,7 @@ struct stress_life {
     struct health_heartbeat *heartbeat;
     struct stress_history beats;
     struct stress_life *next;
+    _Atomic int64_t left;  /* when it is about to be removed; INT64_MAX: it is not */
     _Atomic int64_t added; /* when adding it had returned; far away: it has not */
 
     /* The service's thread's alone. */

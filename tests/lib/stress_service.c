@@ -135,6 +135,7 @@ static void remove_life(struct stress_service_thread *t, unsigned i)
     int error;
 
     stress_begin(history_of(t, i), (struct stress_version){.life = NULL});
+    atomic_store(&life->left, stress_now());
     error = health_remove(t->service->h, life->name);
     if (error != HEALTH_EBUSY || !life->slow)
         must(error, 0, "remove");
