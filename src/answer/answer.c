@@ -177,13 +177,14 @@ static struct scope scope_of(const struct health__answers *a, const struct healt
     };
 }
 
-bool health__answer_question(const struct health__answers *a, const struct health__request *request,
+void health__answer_question(const struct health__answers *a, const struct health__request *request,
     struct health__question *ret_question)
 {
     struct scope scope = scope_of(a, request);
 
     *ret_question = scope.question;
-    return !health__endpoint_latched(request->endpoint, scope.gates);
+    if (health__endpoint_latched(request->endpoint, scope.gates))
+        ret_question->probes = 0;
 }
 
 static uint64_t version(const struct health__answers *a, const struct health__request *request,

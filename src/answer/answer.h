@@ -71,9 +71,9 @@ struct health__answers {
 /* Drops what is kept. */
 void health__answers_clear(struct health__answers *a);
 
-/* What the engine is to be asked before the request is answered.  Returns: false if that needs no
- * run. */
-bool health__answer_question(const struct health__answers *a, const struct health__request *request,
+/* What the engine is to be asked before the request is answered.  It is asked also where that needs
+ * no run: so it knows what the service has said until now. */
+void health__answer_question(const struct health__answers *a, const struct health__request *request,
     struct health__question *ret_question);
 
 /* An answer. */

@@ -94,10 +94,8 @@ static bool ask(struct health__errand *errand)
     struct asking *asking = health__container(errand, struct asking, errand);
 
     asking->waiter.ready = waited;
-    /* A loop that is about to end waits for nothing any more. */
-    if (!atomic_load_explicit(&asking->answers->engine->stopping, memory_order_acquire) &&
-        health__answer_question(asking->answers, &asking->request, &asking->waiter.question) &&
-        health__engine_ask(asking->answers->engine, &asking->waiter))
+    health__answer_question(asking->answers, &asking->request, &asking->waiter.question);
+    if (health__engine_ask(asking->answers->engine, &asking->waiter))
         return false;
     answer(asking);
     return true;

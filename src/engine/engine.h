@@ -246,7 +246,8 @@ void health__engine_observe(struct health__engine *e, bool observed);
 void health__engine_queue(struct health__engine *e, struct health__job *job);
 
 /*
- * A request has come: reads the mail and the beats, and starts the runs that it needs.
+ * A request has come: reads the mail and the beats, and starts the runs that it needs, unless the
+ * loop is about to end.
  *
  * Returns: whether it has to wait for runs.  Then `waiter->ready` will be called, once, at
  * `response_ms` from now at the latest, unless health__engine_leave() is.

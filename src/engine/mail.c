@@ -29,7 +29,7 @@ static void removed(struct health__engine *e, struct health__check *check)
     if (check->policy.kind == HEALTH__HEARTBEAT)
         health__list_remove(&check->missed);
     if (health__state_running(&check->state)) {
-        health__runs_let_go(e, check);
+        /* Who waits for it is let go without the mutex. */
         health__list_remove(&check->link);
         health__list_append(&e->leaving, &check->link);
     } else {
@@ -43,8 +43,10 @@ void health__mail_read_locked(struct health__engine *e)
 
     atomic_store_explicit(&e->has_mail, false, memory_order_relaxed);
     while ((check = e->mail) != NULL) {
-        bool was_passing = health__check_passing(check);
         unsigned flags = check->mail_flags;
+        /* A document that leaves it out is to know for how long: a heartbeat passes from the first,
+         * and can be missed. */
+        bool was_passing = !(flags & HEALTH__MAIL_ADDED) && health__check_passing(check);
 
         e->mail = check->mail;
         check->mail_flags = 0;
@@ -66,6 +68,19 @@ void health__mail_read(struct health__engine *e)
     (void)pthread_mutex_lock(&e->mutex);
     health__mail_read_locked(e);
     (void)pthread_mutex_unlock(&e->mutex);
+    health__mail_let_go(e);
+}
+
+void health__mail_let_go(struct health__engine *e)
+{
+    struct health__link *link, *rest;
+
+    health__list_each (link, rest, &e->leaving) {
+        struct health__check *check = HEALTH__LISTED(link);
+
+        if (health__list_linked(&check->run))
+            health__runs_let_go(e, check);
+    }
 }
 
 /* ---- The end of checks ---- */

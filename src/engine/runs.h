@@ -75,8 +75,12 @@ void health__runs_answer(struct health__engine *e, bool all);
 /* Reads the mail if there is some.  Takes the mutex: for the loop. */
 void health__mail_read(struct health__engine *e);
 
-/* The same with the mutex held. */
+/* The same with the mutex held.  Where the loop runs, health__mail_let_go() is to follow. */
 void health__mail_read_locked(struct health__engine *e);
+
+/* Nobody waits for a check that is gone.  Without the mutex, which a thread that has asked from
+ * inside is told under that it has its answer. */
+void health__mail_let_go(struct health__engine *e);
 
 /* The check, gone and with no run in progress, is dead. */
 void health__checks_die(struct health__engine *e, struct health__check *check);

@@ -132,6 +132,7 @@ struct health__check *health__engine_find(struct health__engine *e, const char *
     if (entry != NULL)
         check = health__container(entry, struct health__check, entry);
     (void)pthread_mutex_unlock(&e->mutex);
+    health__mail_let_go(e);
     return check;
 }
 
@@ -144,6 +145,9 @@ bool health__engine_ask(struct health__engine *e, struct health__waiter *waiter)
     health__list_each (link, rest, &e->missed)
         (void)health__engine_settle(e, health__container(link, struct health__check, missed));
 
+    /* A loop that is about to end waits for nothing any more. */
+    if (atomic_load_explicit(&e->stopping, memory_order_acquire))
+        return false;
     if (waiter->question.only != NULL) {
         check = health__engine_find(e, waiter->question.only);
         if (check != NULL)

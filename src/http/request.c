@@ -124,8 +124,7 @@ static bool begin_to_wait(struct health__connection *c, struct MHD_Connection *c
 {
     struct health__http *http = c->http;
 
-    if (http->draining || !health__answer_question(http->answers, &c->request, &c->waiter.question))
-        return false;
+    health__answer_question(http->answers, &c->request, &c->waiter.question);
     c->waiter.ready = resume;
     if (!health__engine_ask(http->engine, &c->waiter))
         return false;

@@ -71,8 +71,8 @@ static inline struct health__answer answers_ask(
 {
     struct hand_request r = {.waiter = {.ready = hand_ready}};
 
-    if (health__answer_question(a, request, &r.waiter.question) &&
-        health__engine_ask(&h->engine, &r.waiter))
+    health__answer_question(a, request, &r.waiter.question);
+    if (health__engine_ask(&h->engine, &r.waiter))
         health__engine_leave(&r.waiter);
     return health__answer(a, request);
 }

@@ -573,6 +573,26 @@ static void many_may_ask_while_it_comes_and_goes(void **state)
     assert_int_equal(puppet_most(&slow), 1);
 }
 
+static void who_waits_is_answered_when_the_check_is_removed(void **state)
+{
+    static struct puppet p;
+    enum health_status status = HEALTH_FAIL;
+    pthread_t thread;
+
+    (void)state;
+    shared = start_alone(60000);
+    add(shared, &p, "slow", 200);
+    puppet_hold(&p);
+    assert_int_equal(pthread_create(&thread, NULL, ask_ready, &status), 0);
+    assert_true(puppet_wait_begun(&p, 1, LONG_MS));
+    assert_refused(health_remove(shared, "slow"), HEALTH_EBUSY, EBUSY, "slow");
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(status, HEALTH_PASS);
+    puppet_let_go(&p);
+    assert_true(puppet_wait_released(&p, 1, LONG_MS));
+    service_end(shared);
+}
+
 /* Who waits when it is stopped is told how things stand; also while the callback is stuck. */
 static void who_waits_is_answered_at_a_stop(void **state)
 {
@@ -678,6 +698,7 @@ int main(void)
         TEST(a_callback_may_ask),
         TEST(a_callback_may_ask_while_it_is_stopped),
         TEST(many_may_ask_while_it_comes_and_goes),
+        TEST(who_waits_is_answered_when_the_check_is_removed),
         TEST(who_waits_is_answered_at_a_stop),
         TEST(without_descriptors_nobody_waits_for_ever),
     };

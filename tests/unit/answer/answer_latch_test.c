@@ -144,7 +144,8 @@ static void once_passed_its_checks_count_for_health_alone(void **unused)
     assert_int_equal(ask(HEALTH__AT_READY), HEALTH_PASS);
     assert_int_equal(ask(HEALTH__AT_HEALTH), HEALTH_FAIL);
     /* They are shown as last known, and not run for it. */
-    assert_false(health__answer_question(&answers, &verbose, &question));
+    health__answer_question(&answers, &verbose, &question);
+    assert_int_equal(question.probes, 0);
     answer = answers_ask(&answers, &h, &verbose);
     assert_int_equal(answer.status, HEALTH_PASS);
     assert_non_null(strstr(answer.reply->bytes, "{\"status\":\"pass\""));
@@ -152,6 +153,22 @@ static void once_passed_its_checks_count_for_health_alone(void **unused)
     verbose.endpoint = HEALTH__AT_READY;
     answer = answers_ask(&answers, &h, &verbose);
     assert_null(strstr(answer.reply->bytes, "\"s\""));
+}
+
+static void once_passed_it_still_knows_what_comes_and_goes(void **unused)
+{
+    const struct health__request verbose = {.endpoint = HEALTH__AT_STARTUP, .verbose = true};
+    struct health_check late = HEALTH_CHECK_INIT;
+
+    (void)unused;
+    hand_run(&h, startup, HEALTH_PASS, NULL);
+    assert_int_equal(ask(HEALTH__AT_STARTUP), HEALTH_PASS);
+    late.name = "late";
+    late.probes = HEALTH_STARTUP;
+    assert_int_equal(health__engine_add(e, &late), 0);
+    assert_non_null(strstr(answers_ask(&answers, &h, &verbose).reply->bytes, "\"late\""));
+    assert_int_equal(health__engine_remove(e, "late"), 0);
+    assert_null(strstr(answers_ask(&answers, &h, &verbose).reply->bytes, "\"late\""));
 }
 
 /* What is rendered in the very request that lets it pass is what counts from then on. */
@@ -176,7 +193,7 @@ static void what_is_asked_follows_from_it(void **unused)
     } table[] = {
         {HEALTH__AT_LIVE, HEALTH_LIVE, HEALTH_LIVE},
         {HEALTH__AT_READY, HEALTH_READY | HEALTH_STARTUP, HEALTH_READY},
-        {HEALTH__AT_STARTUP, HEALTH_STARTUP, HEALTH_STARTUP},
+        {HEALTH__AT_STARTUP, HEALTH_STARTUP, 0},
         {HEALTH__AT_HEALTH, HEALTH_ALL, HEALTH_ALL},
     };
     size_t i;
@@ -188,14 +205,13 @@ static void what_is_asked_follows_from_it(void **unused)
         struct health__question q;
 
         health__gates_set(&h.gates, HEALTH__LATCHED, false);
-        assert_true(health__answer_question(&answers, &request, &q));
+        health__answer_question(&answers, &request, &q);
         assert_int_equal(q.probes, table[i].before);
         assert_ptr_equal(q.only, request.only);
         assert_ptr_equal(q.excludes, request.excludes);
         assert_int_equal(q.exclude_count, 2);
         health__gates_set(&h.gates, HEALTH__LATCHED, true);
-        assert_int_equal(health__answer_question(&answers, &request, &q),
-            table[i].endpoint != HEALTH__AT_STARTUP);
+        health__answer_question(&answers, &request, &q);
         assert_int_equal(q.probes, table[i].after);
     }
 }
@@ -211,6 +227,7 @@ int main(void)
         TEST(a_service_that_has_not_started_does_not_pass),
         TEST(draining_and_not_ready_do_not_keep_it_from_passing),
         TEST(once_passed_its_checks_count_for_health_alone),
+        TEST(once_passed_it_still_knows_what_comes_and_goes),
         TEST(the_request_that_lets_it_pass_is_answered_so),
         TEST(what_is_asked_follows_from_it),
     };

@@ -87,6 +87,18 @@ static void an_engine_without_checks_passes(void **unused)
     is(HEALTH__AT_HEALTH, HEALTH_PASS, pass);
 }
 
+static void a_heartbeat_that_is_new_is_missed_as_well(void **unused)
+{
+    (void)unused;
+    is(HEALTH__AT_LIVE, HEALTH_PASS, "{\"status\":\"pass\"" OPEN CHECKS(""));
+    (void)hand_add_heartbeat(&h, "loop", 1000, 0);
+    is(HEALTH__AT_LIVE, HEALTH_PASS, "{\"status\":\"pass\"" OPEN CHECKS(""));
+    hand_at(&h, T + 1000);
+    assert_int_equal(ask(HEALTH__AT_LIVE).status, HEALTH_PASS);
+    hand_at(&h, T + 1001);
+    assert_int_equal(ask(HEALTH__AT_LIVE).status, HEALTH_FAIL);
+}
+
 static void the_service_says_who_it_is(void **unused)
 {
     (void)unused;
@@ -438,6 +450,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_answers, close_answers)
     const struct CMUnitTest tests[] = {
         TEST(an_engine_without_checks_passes),
+        TEST(a_heartbeat_that_is_new_is_missed_as_well),
         TEST(the_service_says_who_it_is),
         TEST(checks_are_shown_as_the_endpoint_counts_them),
         TEST(details_are_told_to_whom_they_are_for),

@@ -443,13 +443,11 @@ static bool ask(enum health__endpoint endpoint)
         .active = true,
         .by = m.now + RESPONSE,
     };
-    if (health__answer_question(&m.answers, &r->request, &r->waiter.question)) {
+    health__answer_question(&m.answers, &r->request, &r->waiter.question);
+    if (endpoint != HEALTH__AT_STARTUP || !m.latched)
         true_ask(health__endpoint_probes(endpoint, m.latched ? HEALTH__LATCHED : 0));
-        r->is_ready = !health__engine_ask(&m.e, &r->waiter);
-    } else {
-        must(endpoint == HEALTH__AT_STARTUP && m.latched);
-        r->is_ready = true;
-    }
+    r->is_ready = !health__engine_ask(&m.e, &r->waiter);
+    must(r->is_ready || endpoint != HEALTH__AT_STARTUP || !m.latched);
     if (r->is_ready) {
         check_answer(&r->request);
         r->active = false;

@@ -537,9 +537,9 @@ static void stop_soon(void)
 
 static void stop_in_a_second(void)
 {
-    stop_soon();
     (void)hand_add(&h, .name = "late", .timeout_ms = 5000);
     assert_true(hand_ask(&h, &request, HEALTH_READY, NULL));
+    stop_soon();
 }
 
 static void it_sends_what_is_left_before_it_ends(void **unused)

@@ -342,6 +342,22 @@ static void the_one_asked_for_is_run_whatever_its_probes(void **unused)
     health__engine_leave(&r.waiter);
 }
 
+static void a_loop_that_is_about_to_end_runs_nothing_and_knows_all(void **unused)
+{
+    struct health__check *check = hand_add(&h, .name = "c");
+    struct health_check late = HEALTH_CHECK_INIT;
+    struct hand_request r;
+
+    (void)unused;
+    late.name = "late";
+    assert_int_equal(health__engine_add(e, &late), 0);
+    atomic_store(&e->stopping, true);
+    assert_false(hand_ask(&h, &r, HEALTH_ALL, NULL));
+    assert_false(is_running(check));
+    assert_true(health__list_linked(&hand_find(&h, "late")->link));
+    assert_int_equal(r.ready, 0);
+}
+
 static void a_question_covers(void **unused)
 {
     struct health__check *c = hand_add(&h, .name = "c", .probes = HEALTH_LIVE | HEALTH_STARTUP);
@@ -389,6 +405,7 @@ int main(void)
         TEST(whoever_is_looked_for_is_found_as_things_are),
         TEST(excluded_checks_are_neither_run_nor_waited_for),
         TEST(the_one_asked_for_is_run_whatever_its_probes),
+        TEST(a_loop_that_is_about_to_end_runs_nothing_and_knows_all),
         TEST(a_question_covers),
     };
 

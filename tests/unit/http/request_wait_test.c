@@ -173,6 +173,7 @@ static void nobody_waits_while_the_server_drains(void **unused)
 {
     (void)unused;
     served.http.draining = true;
+    atomic_store(&served.hand.engine.stopping, true);
     served_handle(&request);
     assert_int_equal(request.suspends, 0);
     assert_int_equal(request.code, 503);
