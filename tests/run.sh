@@ -58,6 +58,7 @@ if [ "$variant" = release ]; then
     wish_for "Compose" docker-compose
     wish_for "sources of libraries" dpkg-dev make
     wish_for "a second compiler" clang
+    wish_for "static analysis" clang-tidy cppcheck
     command -v npm >/dev/null || wish_for "Kubernetes' schemas" npm
 fi
 
