@@ -146,7 +146,8 @@ static void check_check(struct health *h, struct fuzz_input *in, unsigned choice
     if (expected == 0) {
         check_result(health_add_check(h, c), HEALTH_EEXIST);
         check_result(health_report(h, name, HEALTH_WARN, NULL), pushed ? 0 : HEALTH_EINVAL);
-        check_result(health_report(h, name, (enum health_status)(choice + 3), "%s", name), HEALTH_EINVAL);
+        check_result(
+            health_report(h, name, (enum health_status)(choice + 3), "%s", name), HEALTH_EINVAL);
         check_result(health_remove(h, name), 0);
         FUZZ_CHECK(releases == (c->release != NULL));
     }
