@@ -25,6 +25,7 @@ SURVIVORS = os.path.join(ROOT, "tests", "mutation", "survivors.md")
 LIBRARIES = ["-lmicrohttpd", "-lcjson", "-lcmocka", "-ljansson", "-lpthread", "-ldl", "-lm"]
 MAX_MEMORY = 4 << 30
 SECONDS = {"unit": 30, "system": 6}  # tests that take longer where nothing is changed are left out
+FAR_SECONDS = 3  # the same for unit tests of other rooms
 PARALLEL = 4  # system tests at a time
 FLAKY = 2  # what is not a unit test of the room has to fail so often
 
@@ -190,7 +191,8 @@ class Runner:
             name = test.name.rsplit("/", 1)[-1]
             return (test.kind != "unit", test.room != room, not name.startswith(stem), test.seconds)
 
-        near = sorted((t for t in tests if t.kind == "unit"), key=nearness)
+        near = sorted((t for t in tests if t.kind == "unit" and (t.room == room or t.seconds < FAR_SECONDS)),
+                      key=nearness)
         for test in near:
             program = self.link(test)
             if self.fails(test, program, 1 if test.room == room else FLAKY):
