@@ -24,7 +24,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SURVIVORS = os.path.join(ROOT, "tests", "mutation", "survivors.md")
 LIBRARIES = ["-lmicrohttpd", "-lcjson", "-lcmocka", "-ljansson", "-lpthread", "-ldl", "-lm"]
 MAX_MEMORY = 4 << 30
-SECONDS = {"unit": 30, "system": 6}  # tests that take longer where nothing is changed are left out
+SECONDS = {"unit": 30, "system": 4}  # tests that take longer where nothing is changed are left out
+OPTIMIZED = ["-O2", "-g0"]  # for telling whether it is another program at all
+BENEATH = ("base", "checks", "probe")  # what these rooms have knows nothing of those that are changed
 FAR_SECONDS = 3  # the same for unit tests of other rooms
 PARALLEL = 4  # system tests at a time
 FLAKY = 2  # what is not a unit test of the room has to fail so often
@@ -56,6 +58,8 @@ class Runner:
         self.build = f"{out}/build"
         self.lock = threading.Lock()
         self.running = set()
+        # The quickest there is.
+        self.linker = ["-fuse-ld=gold"] if shutil.which("ld.gold") else []
 
     # ---- Building ----
 
@@ -106,7 +110,7 @@ class Runner:
         """Links it with the changed object, which comes before that in the archive."""
         program = f"{self.out}/run/{test.name.replace('/', '-')}"
         os.makedirs(os.path.dirname(program), exist_ok=True)
-        command = ["gcc", "-o", program, test.object, f"{self.out}/mutant.o",
+        command = ["gcc", *self.linker, "-o", program, test.object, f"{self.out}/mutant.o",
                    f"{self.build}/tests/libtesting.a", self.archive]
         command += [f"-Wl,--wrap={w}" for w in test.wraps] + LIBRARIES
         done = sh(command)
@@ -165,8 +169,15 @@ class Runner:
     def fails(self, test, program, times):
         return all(self.run(test, program) not in (0, 77) for _ in range(times))
 
-    def baseline(self, tests):
+    def baseline(self, tests, again):
         """How long each takes; those that fail or are skipped here are of no use."""
+        path = f"{self.out}/seconds.json"
+        if again and os.path.exists(path):
+            with open(path) as file:
+                seconds = json.load(file)
+            for test in tests:
+                test.seconds = seconds.get(test.name)
+            return [t for t in tests if t.seconds is not None]
 
         def measure(test):
             begun = time.monotonic()
@@ -181,10 +192,12 @@ class Runner:
         others = [t for t in tests if t.kind == "system" and not t.serial]
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
             others = [t for t, good in zip(others, pool.map(measure, others)) if good]
+        with open(path, "w") as file:
+            json.dump({t.name: t.seconds for t in units + others}, file)
         return units + others
 
-    def killer(self, mutant, tests):
-        """The test that notices; None: none does."""
+    def unit_killer(self, mutant, tests):
+        """The unit test that notices; None: none does."""
         room, stem = mutant.file.split("/")[1], os.path.basename(mutant.file)[:-2]
 
         def nearness(test):
@@ -197,7 +210,10 @@ class Runner:
             program = self.link(test)
             if self.fails(test, program, 1 if test.room == room else FLAKY):
                 return test.name
-        # They mostly wait.
+        return None
+
+    def system_killer(self, tests):
+        """The same of system tests, which mostly wait."""
         far = [t for t in tests if t.kind == "system"]
         programs = [self.link(t) for t in far]
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
@@ -237,6 +253,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     runner = Runner(os.path.abspath(options.out))
     runner.prepare()
+    # Tests are linked with one changed object; this one is as it was.
     runner.compile("src/core/state.c", open(f"{runner.tree}/src/core/state.c").read())
     tests = []
     for kind in ("unit", "system"):
@@ -247,51 +264,57 @@ def main():
                 if name.endswith("_test.c") and not any(
                         word in open(f"{ROOT}/tests/{source}").read() for word in ("libhealth.so", "freezer")):
                     tests.append(Test(kind, source, runner.build))
-    tests = runner.baseline(tests)
+    tests = runner.baseline([t for t in tests if t.room not in BENEATH], options.again)
 
     results_file = f"{options.out}/results.json"
-    results = json.load(open(results_file)) if os.path.exists(results_file) else {}
+    results = json.load(open(results_file)) if options.again and os.path.exists(results_file) else {}
     known, status = known_survivors(), 0
+
+    def tell(mutant, by):
+        print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {mutant.before} -> {mutant.after}: {by or 'SURVIVES'}",
+              flush=True)
+        results["\t".join(mutant.key())] = by
+        with open(results_file, "w") as file:
+            json.dump(results, file, indent=0)
+
     for asked in options.rooms:
         room, count = asked.split("=")
-        candidates = []
+        candidates, originals = [], {}
         for source in sorted(s for s in runner.commands if s.startswith(f"src/{room}/")):
-            with open(f"{ROOT}/{source}") as file:
-                candidates += mutants.mutants(source, file.read())
+            with open(f"{runner.tree}/{source}") as file:
+                text = file.read()
+            candidates += mutants.mutants(source, text)
+            originals[source] = runner.compile(source, text, OPTIMIZED)
         unique = {m.key(): m for m in reversed(candidates)}
         candidates = sorted(unique.values(), key=lambda m: m.order(options.seed))
-        originals = {}
         killed, survived, equivalent = 0, [], 0
         for mutant in candidates:
             if killed + len(survived) == int(count):
                 break
-            name = "\t".join(mutant.key())
-            if options.again and results.get(name) is not None:
-                by = results[name]
-            else:
-                text = open(f"{ROOT}/{mutant.file}").read()
-                if mutant.file not in originals:
-                    originals[mutant.file] = runner.compile(mutant.file, text, ["-O2", "-g0"])
-                changed = runner.compile(mutant.file, mutant.text, ["-O2", "-g0"])
+            by = results.get("\t".join(mutant.key()))
+            if by is None:
+                changed = runner.compile(mutant.file, mutant.text, OPTIMIZED)
                 if changed is None:
                     by = "compiler"
                 elif changed == originals[mutant.file]:
                     by = "optimizer"
                 else:
                     runner.compile(mutant.file, mutant.text)
-                    by = runner.killer(mutant, tests)
-                print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {mutant.before} -> {mutant.after}: "
-                      f"{by or 'SURVIVES'}", flush=True)
-            results[name] = by
-            with open(results_file, "w") as file:
-                json.dump(results, file, indent=0)
-            if by == "compiler":
-                continue
+                    by = runner.unit_killer(mutant, tests)
+                tell(mutant, by)
             if by == "optimizer":
                 equivalent += 1
             elif by is None:
                 survived.append(mutant)
-            else:
+            elif by != "compiler":
+                killed += 1
+        # Those that are known are not asked again.
+        for mutant in [m for m in survived if m.key() not in known]:
+            runner.compile(mutant.file, mutant.text)
+            by = runner.system_killer(tests)
+            tell(mutant, by)
+            if by is not None:
+                survived.remove(mutant)
                 killed += 1
         total = killed + len(survived)
         print(f"== {room}: {killed} of {total} killed ({100 * killed / max(total, 1):.1f} %); "
