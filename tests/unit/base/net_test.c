@@ -308,6 +308,9 @@ static void the_same_host_is_local_and_no_other(void **unused)
             fail_msg("local: %s", other[i]);
     }
     assert_true(health__address_is_local((struct sockaddr *)&un, sizeof(un)));
+    un.sun_family = AF_UNSPEC;
+    assert_false(health__address_is_local((struct sockaddr *)&un, sizeof(un)));
+    un.sun_family = AF_UNIX;
     /* What accept() leaves of a client that has no name, as it has bound none. */
     assert_true(health__address_is_local((struct sockaddr *)&un, sizeof(sa_family_t)));
 }

@@ -265,6 +265,7 @@ static void escapes_are_read(void **unused)
         {"\\uD800\\uDC00\\uDBFF\\uDFFF", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"},
         /* Surrogates that are alone, in the wrong order, or cut. */
         {"\\ud83dx", "?x"},
+        {"\\ud83d and more", "? and more"},
         {"\\ude00x", "?x"},
         {"\\ude00\\ud83d", "??"},
         {"\\ud83d\\ud83d\\ude00", "?\xF0\x9F\x98\x80"},
