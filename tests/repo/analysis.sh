@@ -6,6 +6,8 @@
 # for cppcheck, each with its reason; gcc has nothing of the kind, so that the line above has to name
 # the warning, as in "gcc's analyzer-null-dereference".
 #
+# timeout: 900
+#
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 
