@@ -244,7 +244,7 @@ def main():
     parser.add_argument("--seed", default="1")
     parser.add_argument("--out", default=f"{ROOT}/build/mutation")
     parser.add_argument("--again", action="store_true")
-    parser.add_argument("rooms", nargs="*", default=["core=110", "render=50", "engine=120"])
+    parser.add_argument("rooms", nargs="*", default=["core=110", "render=80", "engine=120"])
     options = parser.parse_args()
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -316,9 +316,11 @@ def main():
             if by is not None:
                 survived.remove(mutant)
                 killed += 1
-        total = killed + len(survived)
-        print(f"== {room}: {killed} of {total} killed ({100 * killed / max(total, 1):.1f} %); "
-              f"{equivalent} more are the same program")
+        # What is the same for a reason that a reader sees is no change either.
+        same = [m for m in survived if known.get(m.key(), "").startswith("The same")]
+        total, asked = killed + len(survived) - len(same), killed + len(survived)
+        print(f"== {room}: {killed} of {asked} are noticed ({100 * killed / asked:.1f} %), {killed} of {total} that "
+              f"change anything ({100 * killed / total:.1f} %); the optimizer takes {equivalent} more for the same")
         for mutant in survived:
             reason = known.get(mutant.key())
             if reason is None:
@@ -326,7 +328,7 @@ def main():
             print("- {}: `` {} `` becomes `` {} ``".format(*mutant.key()))
             print(f"  {reason or 'NOT EXPLAINED in tests/mutation/survivors.md'}")
         if killed < 0.9 * total:
-            print(f"== {room}: fewer than 90 % are killed")
+            print(f"== {room}: fewer than 90 % are noticed")
             status = 1
     return status
 
