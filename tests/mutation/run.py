@@ -291,8 +291,10 @@ def main():
         for mutant in candidates:
             if killed + len(survived) == int(count):
                 break
-            by = results.get("\t".join(mutant.key()))
-            if by is None:
+            name = "\t".join(mutant.key())
+            by = results.get(name)
+            # Those that are known are not asked again.
+            if by is None and not (name in results and mutant.key() in known):
                 changed = runner.compile(mutant.file, mutant.text, OPTIMIZED)
                 if changed is None:
                     by = "compiler"
@@ -308,7 +310,6 @@ def main():
                 survived.append(mutant)
             elif by != "compiler":
                 killed += 1
-        # Those that are known are not asked again.
         for mutant in [m for m in survived if m.key() not in known]:
             runner.compile(mutant.file, mutant.text)
             by = runner.system_killer(tests)
