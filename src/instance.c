@@ -160,7 +160,7 @@ static int there_is_one(void)
 
 int health__instance_make_process(const struct health_options *options)
 {
-    struct health *expected = NULL, *h;
+    struct health *expected = NULL, *h = NULL;
     int error;
 
     if (atomic_load(&process_instance) != NULL)

@@ -44,7 +44,7 @@ need_packages "testing" libcmocka-dev libjansson-dev strace locales
 case $variant in
 release) need_packages "testing" procps g++ binutils curl wget haproxy musl-tools ;;
 valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
-coverage) need_packages "coverage" gcovr ;;
+coverage) need_packages "coverage" gcovr python3 ;;
 esac
 
 # wish_for <what for> <Debian package>...: As need_packages; without them tests say what they skip.
@@ -58,6 +58,7 @@ if [ "$variant" = release ]; then
     wish_for "Compose" docker-compose
     wish_for "sources of libraries" dpkg-dev make
     wish_for "a second compiler" clang
+    wish_for "static analysis" clang-tidy cppcheck
     command -v npm >/dev/null || wish_for "Kubernetes' schemas" npm
 fi
 
@@ -125,6 +126,11 @@ fi
 
 if [ "$variant" = coverage ]; then
     echo "== Coverage of src/"
-    (cd "$root" && gcovr --root . --filter 'src/' --object-directory "$build" --print-summary "$build")
+    (cd "$root" && gcovr --root . --filter 'src/' --object-directory "$build" --print-summary \
+        --json "$build/coverage.json" --txt - "$build")
+    # Of some of the tests there is nothing to be said.
+    if [ $# -eq 0 ]; then
+        python3 -B "$root/tests/coverage/check.py" "$build/coverage.json" || failed=1
+    fi
 fi
 exit "$failed"

@@ -17,7 +17,7 @@
 /* "1,500": printf() has this only in locales that the host may not have set. */
 static const char *grouped(char *to, int64_t value)
 {
-    char *p = to + NUMBER_BYTES - 1;
+    char *p = &to[NUMBER_BYTES - 1];
     int count = 0;
 
     *p = '\0';

@@ -163,7 +163,7 @@ static enum MHD_Result send_answer(struct health__connection *c, struct MHD_Conn
     return result;
 }
 
-static enum MHD_Result answer(struct health__connection *c, struct MHD_Connection *connection)
+static enum MHD_Result answer_now(struct health__connection *c, struct MHD_Connection *connection)
 {
     if (!c->waited && !c->makes_way && begin_to_wait(c, connection))
         return MHD_YES;
@@ -189,7 +189,7 @@ static enum MHD_Result answer_alone(struct health__connection *c, struct MHD_Con
         return MHD_YES;
     }
     c->its_turn = false;
-    return answer(c, connection);
+    return answer_now(c, connection);
 }
 
 static enum MHD_Result respond(struct health__connection *c, struct MHD_Connection *connection,
@@ -209,7 +209,7 @@ static enum MHD_Result respond(struct health__connection *c, struct MHD_Connecti
             return send_reply(c, connection, MHD_HTTP_METHOD_NOT_ALLOWED, replies->not_allowed);
         c->targeted = true;
     }
-    return health__request_is_plain(&c->request) ? answer(c, connection)
+    return health__request_is_plain(&c->request) ? answer_now(c, connection)
                                                  : answer_alone(c, connection);
 }
 

@@ -313,7 +313,8 @@ int health_probe(const char *url, unsigned timeout_ms, char *reason, size_t reas
         wrong = health__url_read(&read, url);
     }
     if (wrong != NULL) {
-        (void)fail(&line, wrong);
+        health__line_add(&line, url != NULL ? ": " : "");
+        health__line_add(&line, wrong);
         copy(reason, reason_size, &line);
         errno = EINVAL;
         return HEALTH_EINVAL;

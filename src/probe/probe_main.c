@@ -157,6 +157,7 @@ int health_probe_main(int argc, char **argv)
 
     result =
         health_probe(options.url, options.timeout_ms, reason, HEALTH_PROBE_REASON_MAX_BYTES + 1);
+    /* It has been left room.  NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.strcpy) */
     strcat(reason, "\n");
     if (result < 0) {
         say(STDERR_FILENO, "health-probe: ", deadline);

@@ -236,6 +236,7 @@ static void scalar(struct reader *r)
     if (r->depth == 2 && r->section == GATES && r->is_value)
         look_at_gate(r, *r->at == 't');
     r->is_value = false;
+    /* A NUL is none of them.  NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
     while (r->at < r->end && memchr(",]} \t\r\n:{[\"", *r->at, 11) == NULL)
         r->at++;
 }

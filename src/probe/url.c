@@ -61,7 +61,8 @@ static const char *read_host(
 {
     static const char *const loopback[] = {"127.0.0.1", "[::1]"};
     const char *port, *given, *list;
-    size_t host_length, i;
+    size_t host_length;
+    unsigned count, i;
     bool is_localhost;
 
     if (length == 0)
@@ -84,14 +85,15 @@ static const char *read_host(
     if (port == NULL)
         port = default_port;
     is_localhost = host_length == 9 && strncmp(url->host, "localhost", 9) == 0;
-    url->address_count = is_localhost ? 2 : 1;
-    for (i = 0; i < url->address_count; i++) {
+    url->address_count = count = is_localhost ? 2 : 1;
+    for (i = 0; i < count; i++) {
         char one[sizeof(url->host) + 8];
         const char *host = is_localhost ? loopback[i] : url->host;
         size_t n = is_localhost ? strlen(host) : host_length;
 
         if (n + strlen(port) >= sizeof(one))
             return "the host is too long";
+        /* The port has the NUL.  NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
         memcpy(one, host, n);
         memcpy(one + n, port, strlen(port) + 1);
         list = one;

@@ -37,4 +37,40 @@ static inline char *fuzz_string(const uint8_t *data, size_t size)
     return text;
 }
 
+/* What is left of an input that is taken piece by piece. */
+struct fuzz_input {
+    const uint8_t *at;
+    size_t left;
+};
+
+/* The next byte; 0 where there is none. */
+static inline unsigned fuzz_byte(struct fuzz_input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->at++;
+}
+
+/* The next `size` bytes, with zeros for those that there are not. */
+static inline void fuzz_bytes(struct fuzz_input *in, void *to, size_t size)
+{
+    size_t i;
+
+    for (i = 0; i < size; i++)
+        ((uint8_t *)to)[i] = (uint8_t)fuzz_byte(in);
+}
+
+/* The next string, up to a NUL, as fuzz_string(). */
+static inline char *fuzz_take(struct fuzz_input *in)
+{
+    char *text = fuzz_string(in->at, in->left);
+    size_t length = strlen(text);
+
+    in->at += length;
+    in->left -= length;
+    (void)fuzz_byte(in);
+    return text;
+}
+
 #endif

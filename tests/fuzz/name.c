@@ -5,50 +5,10 @@
  */
 #include "http/route.h"
 
-#include <ctype.h>
-
 #include "base/utf8.h"
 #include "fuzz.h"
-#include "one_line.h"
-
-/* Decodes it into `to`, which has room for all of it.  Returns: false if it may not be. */
-static bool decode(const char *from, char *to)
-{
-    size_t length = strlen(from), at = 0;
-
-    if (length > 0 && from[length - 1] == '/')
-        length--;
-    while (at < length) {
-        unsigned byte = (unsigned char)from[at++];
-
-        if (byte == '%') {
-            char digits[3] = {from[at], from[at] != '\0' ? from[at + 1] : '\0', '\0'};
-
-            if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]))
-                return false;
-            byte = (unsigned)strtoul(digits, NULL, 16);
-            at += 2;
-        }
-        if (byte == 0 || byte == '/')
-            return false;
-        *to++ = (char)byte;
-    }
-    *to = '\0';
-    return true;
-}
-
-static bool is_utf8(const char *s)
-{
-    size_t count = strlen(s), length;
-    uint32_t value;
-
-    for (; count > 0; s += length, count -= length) {
-        length = one_line_character(s, count, &value);
-        if (length == 0)
-            return false;
-    }
-    return true;
-}
+#include "paths.h"
+#include "texts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -57,13 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool taken = health__route_name(text, name);
 
     FUZZ_CHECK(decoded != NULL);
-    if (!decode(text, decoded)) {
+    if (!paths_decode(text, decoded)) {
         FUZZ_CHECK(!taken);
     } else if (taken) {
         FUZZ_CHECK(memchr(name, '\0', sizeof(name)) != NULL);
-        FUZZ_CHECK(is_utf8(name));
+        FUZZ_CHECK(texts_is_utf8(name));
         FUZZ_CHECK(strchr(name, '/') == NULL);
-        FUZZ_CHECK(!is_utf8(decoded) || strcmp(name, decoded) == 0);
+        FUZZ_CHECK(!texts_is_utf8(decoded) || strcmp(name, decoded) == 0);
         FUZZ_CHECK(health__utf8_clean_length(name) == strlen(name));
         health__utf8_clean(again, name);
         FUZZ_CHECK(strcmp(again, name) == 0);

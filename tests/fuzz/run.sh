@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- response summary url route name
+[ $# -gt 0 ] || set -- response summary url route name document options server
 FUZZ_CC=${FUZZ_CC:-clang}
 flags="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all"
 
@@ -30,14 +30,21 @@ if ! "$FUZZ_CC" $flags -o "$out/trial" "$out/trial.c" >"$out/trial.log" 2>&1; th
     exit 77
 fi
 
-sources="probe/line.c probe/response.c probe/summary.c probe/url.c
-    base/local.c base/net.c base/utf8.c http/route.c"
+# The whole library; of it a target has what it calls.
+cc="$FUZZ_CC -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -g -O1 -std=c11 -D_GNU_SOURCE
+    -Wall -Wextra -Werror -I../include -I. -I../tests/lib $(pkg-config --cflags libmicrohttpd libcjson jansson)"
+libraries="$(pkg-config --libs libmicrohttpd libcjson jansson) -lpthread -lm"
+rm -rf "$out/objects"
+mkdir -p "$out/objects"
+(cd "$root/src" && find -- * -name '*.c' ! -name health_probe.c | sort | xargs -P 2 -I '{}' sh -c \
+    'source=$1 && shift && exec "$@" -c -o "$0/$(echo "$source" | tr / -).o" "$source"' "$out/objects" '{}' $cc)
+rm -f "$out/libhealth.a"
+ar rcs "$out/libhealth.a" "$out/objects"/*.o
+
 status=0
 for target in "$@"; do
     echo "== $target, $seconds s"
-    # All of them in one: what a target does not call is not in its way.
-    (cd "$root/src" && "$FUZZ_CC" $flags -g -O1 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror \
-        -I../include -I. -I../tests/lib -o "$out/$target" "$here/$target.c" $sources)
+    (cd "$root/src" && $cc -fsanitize=fuzzer -o "$out/$target" "$here/$target.c" "$out/libhealth.a" $libraries)
     mkdir -p "$out/$target.corpus"
     # A head may have 16 KiB.
     "$out/$target" -max_total_time="$seconds" -max_len=20000 -timeout=10 -rss_limit_mb=1024 \

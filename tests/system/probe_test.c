@@ -4,6 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,6 +171,24 @@ static void a_line_is_not_longer_than_it_may_be(void **state)
     service_end(h);
 }
 
+static void what_is_no_url_is_shown_and_refused(void **state)
+{
+    char url[1024], reason[HEALTH_PROBE_REASON_MAX_BYTES + 1];
+
+    (void)state;
+    errno = 0;
+    assert_int_equal(health_probe(NULL, PATIENT_MS, reason, sizeof(reason)), HEALTH_EINVAL);
+    assert_int_equal(errno, EINVAL);
+    assert_string_equal(reason, "the URL is NULL");
+    /* It may be all that a character goes on with. */
+    memset(url, 0x80, sizeof(url));
+    url[sizeof(url) - 1] = '\0';
+    assert_int_equal(health_probe(url, PATIENT_MS, reason, sizeof(reason)), HEALTH_EINVAL);
+    assert_int_equal(strncmp(reason, "...: ", 5), 0);
+    /* However long one may wait. */
+    assert_int_equal(health_probe("tcp:127.0.0.1:1", 4294967295u, reason, sizeof(reason)), 1);
+}
+
 /* ---- Anybody's answers ---- */
 
 /* An answer, by one that then stays, or closes. */
@@ -283,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_service_that_has_not_started_says_so),
         cmocka_unit_test(without_details_there_are_the_names),
         cmocka_unit_test(a_line_is_not_longer_than_it_may_be),
+        cmocka_unit_test(what_is_no_url_is_shown_and_refused),
         cmocka_unit_test(any_answer_is_judged),
         cmocka_unit_test(it_asks_as_simply_as_can_be),
     };

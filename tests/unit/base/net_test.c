@@ -287,7 +287,8 @@ static void the_same_host_is_local_and_no_other(void **unused)
     static const char *const local[] = {"127.0.0.1", "::1", "::ffff:127.0.0.1"};
     static const char *const other[] = {"127.0.0.2", "127.1.0.1", "0.0.0.0", "10.0.0.1",
         "1.0.0.127", "::", "::2", "::127.0.0.1", "::ffff:127.0.0.2", "::ffff:10.0.0.1",
-        "64:ff9b::127.0.0.1", "fe80::1", "2001:db8::1"};
+        "0:0:1::ffff:127.0.0.1", "0:0:1::1", "::1:0:0:1", "64:ff9b::127.0.0.1", "fe80::1",
+        "2001:db8::1"};
     struct sockaddr_storage s;
     struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/run/x"};
     size_t i;
@@ -308,6 +309,9 @@ static void the_same_host_is_local_and_no_other(void **unused)
             fail_msg("local: %s", other[i]);
     }
     assert_true(health__address_is_local((struct sockaddr *)&un, sizeof(un)));
+    un.sun_family = AF_UNSPEC;
+    assert_false(health__address_is_local((struct sockaddr *)&un, sizeof(un)));
+    un.sun_family = AF_UNIX;
     /* What accept() leaves of a client that has no name, as it has bound none. */
     assert_true(health__address_is_local((struct sockaddr *)&un, sizeof(sa_family_t)));
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "engine_alive.h"
 #include "process.h"
 
@@ -321,6 +322,32 @@ static void a_release_that_was_begun_is_the_parents(void **unused)
     count_wait(&a.released, 1);
 }
 
+static void is_nobodys(void)
+{
+    child_expects(!health__thread_is_ours());
+}
+
+static void *fork_on_our_own(void *arg)
+{
+    int *is_ours = arg;
+
+    in_child(is_nobodys);
+    *is_ours = health__thread_is_ours();
+    return NULL;
+}
+
+static void on_a_thread_of_ours(void **unused)
+{
+    int is_ours = 0;
+    pthread_t thread;
+
+    (void)unused;
+    add("a", &a, 0, 0);
+    assert_int_equal(health__thread_start(&thread, "forks", 0, fork_on_our_own, &is_ours), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(is_ours);
+}
+
 int main(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -336,6 +363,7 @@ int main(void)
         TEST(one_that_is_draining),
         TEST(one_that_is_started),
         TEST(one_in_a_callback),
+        TEST(on_a_thread_of_ours),
         TEST(the_child_of_a_child),
         TEST(one_that_is_stopped),
         TEST(one_that_is_stuck),

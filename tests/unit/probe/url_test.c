@@ -115,6 +115,7 @@ static const struct {
     {"http://127.0.0.1:0/", NO_PORT},
     {"http://127.0.0.1:65536/", NO_PORT},
     {"http://127.0.0.1:080808/", NO_PORT},
+    {"http://127.0.0.1:42949672960080/", NO_PORT},
     {"http://127.0.0.1:+80/", NO_PORT},
     {"http://127.0.0.1:-1/", NO_PORT},
     {"http://127.0.0.1:80:80/", NO_ADDRESS},
