@@ -173,8 +173,8 @@ if wanted "threads"; then
     row "threads, nothing to run" "$(threads_of 2 /live ./bench-server 0)" 1 ""
     row "threads, 100 trivial checks, every 100 ms" \
         "$(threads_of 5 /live ./bench-server 100 due)" 2 ""
-    row "threads, two checks of 3 ms for each request" \
-        "$(threads_of 3 /ready ./bench-server 0 sleep 2 3 1000)" 2 "none has waited 10 ms"
+    row "threads, two checks of 1 ms for each request" \
+        "$(threads_of 3 /ready ./bench-server 0 sleep 2 1 1000)" 2 "none has waited 10 ms"
     row "threads, 40 hung, before their timeout" \
         "$(threads_of 2 /ready ./bench-server 0 sleep 40 3600000 10000)" 17 "16 workers"
     row "threads, 40 hung, behind it" \
