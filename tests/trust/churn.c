@@ -1,6 +1,6 @@
 /*
- * Checks that come and go, in eight threads and in callbacks, so many times in all, while others
- * ask:
+ * Checks that come and go while others ask, so many times in all, a quarter of them in callbacks
+ * and the rest in eight threads:
  *
  *   churn TIMES
  *
@@ -25,7 +25,8 @@
 #define CALLBACKS 4  /* checks that add and remove others */
 #define AT_ONCE   50 /* others in each of their runs */
 
-static atomic_long in_threads, in_callbacks, busy, released, left, strange;
+/* How many are still to come, in threads and in callbacks, and what became of them. */
+static atomic_long left, left_inside, in_threads, in_callbacks, busy, released, strange;
 
 static enum health_status pass(struct health_result *result, void *arg)
 {
@@ -39,7 +40,14 @@ static void count_release(void *arg)
     atomic_fetch_add(&released, 1);
 }
 
-/* Adds one and removes it, and counts it. */
+static void pause_ms(int ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+/* Adds one and removes it, some when they have been run, or are just then, and counts it. */
 static void come_and_go(const char *name, long i, atomic_long *counted)
 {
     static const unsigned probes[] = {HEALTH_READY, HEALTH_LIVE, HEALTH_ALL};
@@ -57,6 +65,8 @@ static void come_and_go(const char *name, long i, atomic_long *counted)
     }
     if (i % 3 == 0)
         (void)health_report(NULL, name, i % 2 ? HEALTH_FAIL : HEALTH_PASS, "%ld", i);
+    if (i % 96 == 1)
+        pause_ms(1);
     /* It is gone in any case; on our own threads removal does not wait for a run. */
     removed = health_remove(NULL, name);
     if (removed == HEALTH_EBUSY)
@@ -83,7 +93,7 @@ static enum health_status churn_inside(struct health_result *result, void *arg)
     long i;
 
     (void)snprintf(name, sizeof(name), "callback-%d", (int)(intptr_t)arg);
-    for (i = 0; i < AT_ONCE && atomic_fetch_sub(&left, 1) > 0; i++)
+    for (i = 0; i < AT_ONCE && atomic_fetch_sub(&left_inside, 1) > 0; i++)
         come_and_go(name, i, &in_callbacks);
     return pass(result, NULL);
 }
@@ -114,7 +124,8 @@ int main(int argc, char **argv)
 
     if (argc != 2)
         return 2;
-    atomic_store(&left, atol(argv[1]));
+    atomic_store(&left_inside, atol(argv[1]) / 4);
+    atomic_store(&left, atol(argv[1]) - atol(argv[1]) / 4);
     add_insiders();
     if (health_serve(0) != 0) {
         (void)fprintf(stderr, "churn: %s\n", health_last_error());
@@ -127,6 +138,8 @@ int main(int argc, char **argv)
             return 1;
     for (i = 0; i < THREADS; i++)
         (void)pthread_join(threads[i], NULL);
+    while (atomic_load(&left_inside) > 0)
+        pause_ms(10);
     stopped = health_stop(NULL, 60000);
     added = atomic_load(&in_threads) + atomic_load(&in_callbacks);
     (void)fprintf(stderr,
