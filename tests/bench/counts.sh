@@ -35,8 +35,37 @@ each()
     awk -v a="$1" -v b="$2" -v n=$((more - fewer)) 'BEGIN { printf "%.3f\n", (b - a) / n }'
 }
 
-# all_instructions <requests> <server>...: Of the whole process.
+# warm_up: Asks until there is nothing new: no check is still being run, and none has changed since.
+warm_up()
+{
+    tries=100
+    used=-1
+    while [ "$used" -ne "$(ticks)" ] && [ "$tries" -gt 0 ]; do
+        load "$target" 20 1 keep >"$build/load" || true
+        used=$(ticks)
+        sleep 0.5
+        tries=$((tries - 1))
+    done
+    load "$target" 20 1 keep >"$build/load"
+}
+
+# all_instructions <requests> <server>...: Of the whole process, once it is warm.
 all_instructions()
+{
+    requests=$1
+    shift
+    start valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@"
+    warm_up
+    callgrind_control -z "$server" >"$build/control" 2>&1 || {
+        cat "$build/control" >&2
+        exit 1
+    }
+    once "$requests"
+    stop
+    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$build/said"
+}
+
+instructions()
 {
     requests=$1
     shift
@@ -76,7 +105,8 @@ all_calls()
 counted_calls()
 {
     perf stat -x, -o "$build/perf" -e raw_syscalls:sys_enter -p "$server" -- \
-        "$bin/bench-load" "$port" "$target" "$1" "$connections" "$mode" "$pause_ms" >"$build/load"
+        "$bin/bench-load" "$port" "$target" "$1" "$connections" "$mode" "$pause_ms" \
+        >"$build/load"
     sed -n 's/^\([0-9]*\),.*/\1/p' "$build/perf"
 }
 
@@ -87,10 +117,11 @@ calls()
         return 0
     fi
     start "$@"
-    load "$target" 20 1 keep >"$build/load"
+    warm_up
     # So many more that what is done once does not matter.
     times=$((pause_ms > 0 ? 1 : 10))
-    awk -v n="$(counted_calls $((more * times)))" -v of=$((more * times)) 'BEGIN { printf "%.3f\n", n / of }'
+    awk -v n="$(counted_calls $((more * times)))" -v of=$((more * times)) \
+        'BEGIN { printf "%.3f\n", n / of }'
     stop
 }
 

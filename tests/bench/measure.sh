@@ -65,8 +65,26 @@ pairs()
         "$(echo "$ratios" | awk '{ print $2 " to " $3 }'); ${ours%% *} : ${theirs%% *}"
 }
 
-# in_turns <row> <limit> <rounds> <what> <ours> <theirs>: A row of what the function <what> prints
-# for the one and the other server, in turns.
+# calm <row> <limit> <file>: The same of times that whatever else runs here only makes longer: the
+# ratio of the least quarters, and that of the medians.
+calm()
+{
+    ours=$(quarter "$3" 1)
+    theirs=$(quarter "$3" 2)
+    middle=$(median "$3" 1)
+    other=$(median "$3" 2)
+    row "$1" "$(ratio "$ours" "$theirs")" "$2" \
+        "$ours : $theirs; of the medians $(ratio "${middle%% *}" "${other%% *}")"
+}
+
+# quarter <file> <column>
+quarter()
+{
+    sort -n -k "$2" "$1" | awk -v c="$2" '{ v[NR] = $c } END { print v[int((NR + 3) / 4)] }'
+}
+
+# in_turns <row> <limit> <rounds> <what> <ours> <theirs> [calm]: A row of what the function <what>
+# prints for the one and the other server, in turns.
 in_turns()
 {
     wanted "$1" || return 0
@@ -79,7 +97,7 @@ in_turns()
         echo "$first $other" >>"$build/pairs"
         echo "$1: round $turns: $first $other" >>"$raw"
     done
-    pairs "$1" "$2" "$build/pairs"
+    "${7-pairs}" "$1" "$2" "$build/pairs"
 }
 
 # ---- Servers ------------------------------------------------------------------------------------
