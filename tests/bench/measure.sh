@@ -9,15 +9,26 @@ table=$build/table
 : >"$raw"
 : >"$table"
 server=
+began=$(date +%s)
+LIMIT_S=1200 # nothing is begun after that
 trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true' EXIT
 trap 'exit 1' HUP INT TERM
 
 # ---- The table ----------------------------------------------------------------------------------
 
-# wanted <row>: Whether it was asked for; says that it is being measured.
+# has_time <row>: Whether there is time for it; else the table says so.
+has_time()
+{
+    [ $(($(date +%s) - began)) -ge "$LIMIT_S" ] || return 0
+    echo "== $1: NO TIME LEFT"
+    printf '%s|||none|no time left\n' "$1" >>"$table"
+    return 1
+}
+
+# wanted <row>: Whether it was asked for, and there is time; says that it is being measured.
 wanted()
 {
-    printf '%s\n' "$1" | grep -qE -e "$pattern" || return 1
+    printf '%s\n' "$1" | grep -qE -e "$pattern" && has_time "$1" || return 1
     echo "== $1…"
 }
 

@@ -8,7 +8,8 @@
 # least and the most, and then what was compared.  Instructions (callgrind's, of the whole process)
 # and system calls decide, as they repeat; times do not, and want a machine with nothing else to do.
 # Rows with nothing to reach are there to compare with.  The table and the raw figures are left in
-# build/bench, or HEALTH_BUILD_ROOT/bench, as result and raw.  All of it takes a quarter of an hour.
+# build/bench, or HEALTH_BUILD_ROOT/bench, as result and raw.  All of it takes a quarter of an hour,
+# and nothing is begun after 20 minutes.
 #
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
@@ -41,7 +42,6 @@ echo "== Building…"
 }
 . "$here/measure.sh"
 . "$here/counts.sh"
-began=$(date +%s)
 
 # ---- A request ----------------------------------------------------------------------------------
 
@@ -233,11 +233,12 @@ if wanted "the shared library, stripped"; then
     row "the shared library, stripped, KB" "$(((bytes + 999) / 1000))" 100 "$bytes bytes"
 fi
 
-"$bin/bench-micro" "$pattern" >"$build/micro" || exit 1
-while IFS='|' read -r name figure limit spread; do
-    echo "== $name"
-    row "$name" "$figure" "$limit" "$spread"
-done <"$build/micro"
+if has_time "what is measured within one process"; then
+    "$bin/bench-micro" "$pattern" >"$build/micro"
+    while IFS='|' read -r name figure limit spread; do
+        row "$name" "$figure" "$limit" "$spread"
+    done <"$build/micro"
+fi
 
 print_table
 echo "$(($(date +%s) - began)) s; system calls by $counter" | tee -a "$build/result"
