@@ -1,12 +1,13 @@
 /*
  * A load that repeats itself exactly: so many requests, over so many connections at once.
  *
- *   load PORT TARGET REQUESTS CONNECTIONS keep|new
+ *   load PORT TARGET REQUESTS CONNECTIONS keep|new [PAUSE_MS [HOLD_MS]]
  *
  * keep: each connection asks again and again; new: each request has a connection of its own, which
- * the server closes, as the kubelet does it.  One line comes out: how many were answered with 200,
- * how many were not, the bytes of the last body, and the median, the 99th percentile and the
- * longest latency in µs.
+ * the server closes, as the kubelet does it.  Between an answer and the next request it pauses so
+ * long, and at the end it keeps its connections open so long.  One line comes out: how many were
+ * answered with 200, how many were not, the bytes of the last body, and the median, the 99th
+ * percentile and the longest latency in µs.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
@@ -23,12 +24,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES 65536
+#define READ_BYTES  65536
+#define PATIENCE_MS 60000
 
 struct slot {
     int fd; /* -1: none */
     int64_t began_us;
-    char head[1024]; /* what has come of the head */
+    int64_t pauses_to_us; /* 0: it does not pause */
+    char head[1024];      /* what has come of the head */
     size_t head_length;
     size_t left; /* of the body, once the head is whole */
     bool in_body;
@@ -38,6 +41,7 @@ static struct sockaddr_in address = {.sin_family = AF_INET};
 static char request[512];
 static size_t request_length;
 static bool keep;
+static int64_t pause_us;
 static int set;
 static long begun, wanted, answered, failed;
 static size_t body_bytes;
@@ -62,7 +66,7 @@ static void ask(struct slot *s)
     begun++;
     s->head_length = 0;
     s->in_body = false;
-    if (keep || s->began_us == 0)
+    if (keep)
         s->began_us = now_us();
     if (send(s->fd, request, request_length, MSG_NOSIGNAL) != (ssize_t)request_length)
         die("send");
@@ -82,25 +86,44 @@ static void open_slot(struct slot *s)
     ask(s);
 }
 
+static void go_on(struct slot *s)
+{
+    s->pauses_to_us = 0;
+    if (begun == wanted)
+        return;
+    if (s->fd < 0)
+        open_slot(s);
+    else
+        ask(s);
+}
+
+static void go_on_later(struct slot *s)
+{
+    if (pause_us == 0)
+        go_on(s);
+    else
+        s->pauses_to_us = now_us() + pause_us;
+}
+
 static void close_slot(struct slot *s)
 {
     (void)close(s->fd);
     s->fd = -1;
-    if (begun < wanted)
-        open_slot(s);
+    go_on_later(s);
 }
 
-/* The answer is there. */
-static void done(struct slot *s, bool ok)
+static void count(struct slot *s, bool ok)
 {
-    long n = answered + failed;
-
-    latencies_us[n] = (uint32_t)(now_us() - s->began_us);
+    latencies_us[answered + failed] = (uint32_t)(now_us() - s->began_us);
     *(ok ? &answered : &failed) += 1;
-    if (!keep || !ok)
-        return; /* the server closes */
-    if (begun < wanted)
-        ask(s);
+}
+
+/* The answer is there; where the connection is not kept, the server closes. */
+static void done(struct slot *s)
+{
+    count(s, strncmp(s->head, "HTTP/1.1 200", 12) == 0);
+    if (keep)
+        go_on_later(s);
 }
 
 /* Takes what has come.  Returns: false if it is no answer. */
@@ -132,7 +155,7 @@ static bool take(struct slot *s, const char *data, size_t length)
         return false;
     s->left -= length;
     if (s->left == 0)
-        done(s, strncmp(s->head, "HTTP/1.1 200", 12) == 0);
+        done(s);
     return true;
 }
 
@@ -145,8 +168,26 @@ static void read_slot(struct slot *s)
         return;
     /* The end, in place of an answer or behind it. */
     if (got < 0 || !s->in_body || s->left > 0)
-        done(s, false);
+        count(s, false);
     close_slot(s);
+}
+
+/* Lets those go on whose pause is over.  Returns: for how many ms there is none. */
+static int end_pauses(struct slot *slots, long connections)
+{
+    int64_t next = PATIENCE_MS * 1000, left;
+    long i;
+
+    for (i = 0; pause_us > 0 && i < connections; i++) {
+        if (slots[i].pauses_to_us == 0)
+            continue;
+        left = slots[i].pauses_to_us - now_us();
+        if (left <= 0)
+            go_on(&slots[i]);
+        else
+            next = left < next ? left : next;
+    }
+    return (int)((next + 999) / 1000);
 }
 
 static int by_size(const void *a, const void *b)
@@ -161,13 +202,14 @@ int main(int argc, char **argv)
     struct slot *slots;
     long connections, i;
 
-    if (argc != 6)
+    if (argc < 6)
         return 2;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons((uint16_t)atoi(argv[1]));
     wanted = atol(argv[3]);
     connections = atol(argv[4]);
     keep = strcmp(argv[5], "keep") == 0;
+    pause_us = argc > 6 ? atol(argv[6]) * 1000 : 0;
     request_length = (size_t)snprintf(request, sizeof(request),
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nUser-Agent: kube-probe/1.28\r\nAccept: */*\r\n"
         "Connection: %s\r\n\r\n",
@@ -181,15 +223,19 @@ int main(int argc, char **argv)
         open_slot(&slots[i]);
     while (answered + failed < wanted) {
         struct epoll_event events[64];
-        int count = epoll_wait(set, events, 64, 30000), n;
+        int pause_ms = end_pauses(slots, connections);
+        int ready = epoll_wait(set, events, 64, pause_ms), n;
 
-        if (count == 0)
+        if (ready == 0 && pause_ms == PATIENCE_MS)
             die("no answer");
-        for (n = 0; n < count; n++)
+        for (n = 0; n < ready; n++)
             read_slot(events[n].data.ptr);
     }
     qsort(latencies_us, (size_t)wanted, sizeof(*latencies_us), by_size);
     (void)printf("%ld %ld %zu %u %u %u\n", answered, failed, body_bytes, latencies_us[wanted / 2],
         latencies_us[wanted * 99 / 100], latencies_us[wanted - 1]);
+    (void)fflush(stdout);
+    if (argc > 7)
+        (void)usleep((useconds_t)atol(argv[7]) * 1000);
     return failed == 0 ? 0 : 1;
 }

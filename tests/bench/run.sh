@@ -3,10 +3,13 @@
 #
 #   sh tests/bench/run.sh [PATTERN]
 #
-# With a PATTERN, of grep -E, only the rows that it matches.  Each figure is a ratio of two that were
-# measured in this run, in turns.  Instructions (callgrind's, of the whole process) and system calls
-# (strace's) of so many requests, less those of fewer, repeat; processor times do not, and are the
-# median of the rounds with the least and the most.  The raw figures are left in build/bench/raw.
+# With a PATTERN, of grep -E, only the rows that it matches.  Where there is something to compare
+# with, a figure is the median of the ratios of what was measured in this run, in turns, with the
+# least and the most, and then what was compared.  Instructions (callgrind's, of the whole process)
+# and system calls decide, as they repeat; times do not, and want a machine with nothing else to do.
+# Rows with nothing to reach are there to compare with.  The table and the raw figures are left in
+# build/bench, or HEALTH_BUILD_ROOT/bench, as result and raw.  All of it takes a quarter of an hour,
+# and nothing is begun after 20 minutes.
 #
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
@@ -18,267 +21,224 @@ case ${1-} in
     ;;
 esac
 pattern=${1-.}
-root=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
 . "$root/tests/lib/packages.sh"
 need_packages "building" gcc libc6-dev cmake ninja-build pkgconf libmicrohttpd-dev libcjson-dev
 need_packages "testing" libcmocka-dev libjansson-dev strace valgrind binutils
+command -v perf >/dev/null || (need_packages "counting at full speed" linux-perf) || true
 
-build=${HEALTH_BUILD_ROOT:-$root/build}/bench
+build=${HEALTH_BUILD_ROOT:-$root/build}
 mkdir -p "$build"
+build=$(cd "$build" && pwd)/bench
+mkdir -p "$build"
+bin=$build/tree/tests
 echo "== Building…"
 (cd "$root" && cmake --preset release -B "$build/tree") >"$build/log" 2>&1 &&
-    cmake --build "$build/tree" --target bench-server bench-load bench-micro libhealth_shared >>"$build/log" 2>&1 || {
+    cmake --build "$build/tree" --target bench-bare bench-first bench-load bench-micro bench-server \
+        libhealth_shared >>"$build/log" 2>&1 || {
     cat "$build/log" >&2
     exit 1
 }
-bin=$build/tree/tests
-raw=$build/raw
-table=$build/table
-: >"$raw"
-: >"$table"
-server=
-trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true' EXIT
+. "$here/measure.sh"
+. "$here/counts.sh"
 
-# wanted <row>: Whether it was asked for; says that it is being measured.
-wanted()
-{
-    printf '%s\n' "$1" | grep -qE -e "$pattern" || return 1
-    echo "== $1…"
-}
-
-# row <row> <figure> <limit> <spread>: Puts it into the table, with whether the limit is kept.
-row()
-{
-    verdict=$(awk -v figure="$2" -v limit="$3" 'BEGIN { print figure + 0 <= limit + 0 ? "yes" : "NO" }')
-    printf '%s|%s|%s|%s|%s\n' "$1" "$2" "$3" "$verdict" "$4" | tee -a "$table" |
-        awk -F'|' '{ printf "   %s (to reach: %s)  %s\n", $2, $3, $5 }'
-}
-
-ratio()
-{
-    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'
-}
-
-# ---- Servers ----------------------------------------------------------------------------------
-
-# start <command>...: Runs a server; sets `server` and `port`.
-start()
-{
-    : >"$build/port"
-    "$@" >"$build/port" 2>"$build/said" &
-    server=$!
-    tries=300
-    until [ -s "$build/port" ]; do
-        tries=$((tries - 1))
-        if [ "$tries" -eq 0 ] || ! kill -0 "$server" 2>/dev/null; then
-            cat "$build/said" >&2
-            echo "$0: it does not start: $*" >&2
-            exit 1
-        fi
-        sleep 0.1
-    done
-    port=$(cat "$build/port")
-}
-
-stop()
-{
-    kill -TERM "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-    server=
-}
-
-# load <target> <requests> <connections> keep|new: Prints what bench-load prints.
-load()
-{
-    "$bin/bench-load" "$port" "$@"
-}
-
-# ---- Counts -----------------------------------------------------------------------------------
-
-# instructions <requests> <load's arguments>... -- <server>...: Of the whole process.
-instructions()
-{
-    requests=$1
-    target=$2
-    connections=$3
-    mode=$4
-    shift 5
-    start valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@"
-    load "$target" 20 1 keep >"$build/load"
-    load "$target" "$requests" "$connections" "$mode" >"$build/load"
-    stop
-    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$build/said"
-}
-
-# calls <as above>: System calls of all its threads.
-calls()
-{
-    requests=$1
-    target=$2
-    connections=$3
-    mode=$4
-    shift 5
-    start strace -f -qq -o "$build/strace" "$@"
-    load "$target" 20 1 keep >"$build/load"
-    load "$target" "$requests" "$connections" "$mode" >"$build/load"
-    # strace hands the signal on.
-    pkill -TERM -P "$server" || true
-    wait "$server" 2>/dev/null || true
-    server=
-    grep -cE '^[0-9]+ +[a-z_0-9]+\(' "$build/strace"
-}
-
-# each <instructions or calls> <fewer> <more> <load's arguments>... -- <server>...: For one request.
-each()
-{
-    what=$1
-    fewer=$2
-    more=$3
-    shift 3
-    a=$("$what" "$fewer" "$@")
-    b=$("$what" "$more" "$@")
-    awk -v a="$a" -v b="$b" -v n=$((more - fewer)) 'BEGIN { printf "%.2f", (b - a) / n }'
-}
-
-# counts <row> <limit> <fewer> <more> <target> <connections> keep|new <checks> <bytes>
-counts()
-{
-    row=$1
-    limit=$2
-    fewer=$3
-    more=$4
-    checks=$8
-    bytes=$9
-    args="$5 $6 $7 --"
-    for what in instructions calls; do
-        wanted "$row: $what a request" || continue
-        # shellcheck disable=SC2086 # a list of words
-        ours=$(each "$what" "$fewer" "$more" $args "$bin/bench-server" ours "$checks")
-        # shellcheck disable=SC2086
-        theirs=$(each "$what" "$fewer" "$more" $args "$bin/bench-server" mhd "$bytes")
-        echo "$row: $what: ours $ours, libmicrohttpd $theirs" >>"$raw"
-        row "$row: $what a request" "$(ratio "$ours" "$theirs")" "$limit" "$ours : $theirs"
-    done
-}
+# ---- A request ----------------------------------------------------------------------------------
 
 # body <checks> <target>: How many bytes a document has.
 body()
 {
-    start "$bin/bench-server" ours "$1"
+    start ./bench-server "$1"
     load "$2" 2 1 keep | cut -d' ' -f3
     stop
 }
 
-# ---- Processor time ---------------------------------------------------------------------------
-
-# ticks: User and system time of the server, in clock ticks.
-ticks()
+# counts <row> <limit> <checks> <bytes>: As load_as() was told.
+counts()
 {
-    awk '{ print $14 + $15 }' "/proc/$server/stat"
+    in_turns "$1: instructions" "$2" 2 instructions "./bench-server $3" "./bench-bare mhd $4"
+    in_turns "$1: system calls" "$2" 3 calls "./bench-server $3" "./bench-bare mhd $4"
 }
-
-# cpu <target> <requests> <connections> keep|new <server>...: µs a request.
-cpu()
-{
-    target=$1
-    requests=$2
-    connections=$3
-    mode=$4
-    shift 4
-    start "$@"
-    load "$target" 1000 "$connections" "$mode" >"$build/load"
-    before=$(ticks)
-    load "$target" "$requests" "$connections" "$mode" >"$build/load"
-    after=$(ticks)
-    stop
-    awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v n="$requests" \
-        'BEGIN { printf "%.3f", t / hz * 1e6 / n }'
-}
-
-# median <file>: "median least most"
-median()
-{
-    sort -n "$1" | awk '{ v[NR] = $1 } END { printf "%s %s %s", v[int((NR + 1) / 2)], v[1], v[NR] }'
-}
-
-# times <row> <limit> <target> <requests> <connections> keep|new <checks> <bytes>
-times()
-{
-    wanted "$1: processor time" || return 0
-    : >"$build/ratios"
-    for round in 1 2 3 4 5; do
-        ours=$(cpu "$3" "$4" "$5" "$6" "$bin/bench-server" ours "$7")
-        theirs=$(cpu "$3" "$4" "$5" "$6" "$bin/bench-server" mhd "$8")
-        echo "$1: round $round: µs a request: ours $ours, libmicrohttpd $theirs" >>"$raw"
-        ratio "$ours" "$theirs" >>"$build/ratios"
-        echo >>"$build/ratios"
-    done
-    # shellcheck disable=SC2046 # three words
-    set -- "$1" "$2" $(grep . "$build/ratios" >"$build/r" && median "$build/r")
-    row "$1: processor time" "$3" "$2" "$4 to $5"
-}
-
-# ---- Rows -------------------------------------------------------------------------------------
 
 live=$(body 10 /live)
 for target in /live /ready; do
     for connections in 1 16 64; do
-        counts "$target, kept open, $connections" 1.05 400 2400 $target $connections keep 10 "$live"
+        load_as 200 1400 "$target" "$connections" keep
+        counts "$target, kept open, $connections" 1.05 10 "$live"
     done
-    counts "$target, a new connection each" 1.03 400 2400 $target 1 new 10 "$live"
+    load_as 200 1400 "$target" 1 new
+    counts "$target, a new connection each" 1.03 10 "$live"
 done
+# Probes come seconds apart: what is done once in so long is done for each of them.
+load_as 0 400 /live 1 keep 5
+in_turns "/live, kept open, 5 ms apart: system calls" 1.05 3 calls \
+    "./bench-server 10" "./bench-bare mhd $live"
+load_as 0 400 /live 1 new 5
+in_turns "/live, a new connection each, 5 ms apart: system calls" 1.03 3 calls \
+    "./bench-server 10" "./bench-bare mhd $live"
+
 for checks in 10 100 1000 10000; do
-    counts "/health, $checks checks" 1.05 100 500 /health 1 keep "$checks" "$(body "$checks" /health)"
+    load_as 100 500 /health 1 keep
+    counts "/health, $checks checks" 1.05 "$checks" "$(body "$checks" /health)"
 done
-times "/live, kept open, 16" 1.05 /live 200000 16 keep 10 "$live"
-times "/live, a new connection each" 1.03 /live 200000 16 new 10 "$live"
 
-# latency <row> <limit> <target>: The 99th percentile with a hung and a slow check, against none.
-latency()
+load_as 1000 200000 /live 16 keep
+in_turns "/live, kept open, 16: processor time" - 5 cpu "./bench-server 10" "./bench-bare mhd $live"
+load_as 1000 200000 /live 16 new
+in_turns "/live, a new connection each, 16: processor time" - 3 cpu \
+    "./bench-server 10" "./bench-bare mhd $live"
+
+for limit in fast raw; do
+    case $limit in
+    fast) name="libmicrohttpd by itself" ;;
+    raw) name="no HTTP library" ;;
+    esac
+    load_as 200 1400 /live 16 keep
+    in_turns "ours : $name, kept open, 16: instructions" - 1 instructions \
+        "./bench-server 10" "./bench-bare $limit $live"
+    in_turns "ours : $name, kept open, 16: system calls" - 3 calls \
+        "./bench-server 10" "./bench-bare $limit $live"
+    load_as 1000 200000 /live 16 keep
+    in_turns "ours : $name, kept open, 16: processor time" - 3 cpu \
+        "./bench-server 10" "./bench-bare $limit $live"
+done
+
+# ---- Waiting ------------------------------------------------------------------------------------
+
+# p99 <server>...: Of 64 connections, once the periodic check is being run and the other hangs.
+p99()
 {
-    wanted "$1" || return 0
-    : >"$build/r"
-    for round in 1 2 3 4 5; do
-        start "$bin/bench-server" ours 10
-        without=$(load "$3" 100000 64 keep | cut -d' ' -f5)
-        stop
-        start "$bin/bench-server" ours 10 slow
-        load "$3" 10 1 keep >"$build/load" || true
-        with=$(load "$3" 100000 64 keep | cut -d' ' -f5) || true
-        stop
-        echo "$1: round $round: µs: with $with, without $without" >>"$raw"
-        echo "$(ratio "$with" "$without")" >>"$build/r"
-    done
-    # shellcheck disable=SC2046
-    set -- "$1" "$2" $(median "$build/r")
-    row "$1" "$3" "$2" "$4 to $5"
-}
-latency "/live, p99, one hung and one slow check, 64 clients" 1.2 /live
-latency "/ready, p99, one hung and one slow check, 64 clients" 1.2 /ready
-
-if wanted "50 clients at once on a stale check of 200 ms: the longest wait"; then
-    start "$bin/bench-server" ours 0 stale
-    longest=$(load /ready 50 50 new | cut -d' ' -f6)
+    start "$@"
+    load "$target" 20 1 keep >"$build/load" || true
+    (load "$target" 40000 64 keep || true) | cut -d' ' -f5
     stop
-    echo "50 clients: µs: $longest" >>"$raw"
+}
+
+for target in /live /ready; do
+    in_turns "$target, p99, one hung and one slow check among 100, 64 clients" 1.2 15 p99 \
+        "./bench-server 98 slow" "./bench-server 100" calm
+done
+
+# ask_at_once <rounds> <requests> <server>...: A line for each round: the longest µs, how many were
+# not answered with 200, and how often the checks were run.
+ask_at_once()
+{
+    left=$1
+    requests=$2
+    shift 2
+    while [ "$left" -gt 0 ]; do
+        left=$((left - 1))
+        start "$@"
+        said=$(load /ready "$requests" "$requests" new || true)
+        stop
+        echo "$said $(sed -n 's/^runs: //p' "$build/said")" | cut -d' ' -f6,2,7 |
+            awk '{ print $2, $1, $3 }'
+    done
+}
+
+if wanted "50 clients at once on a stale check of 200 ms"; then
+    ask_at_once 5 50 ./bench-server 0 sleep 1 200 2000 >"$build/r"
+    longest=$(median "$build/r" 1)
+    runs=$(median "$build/r" 3)
     row "50 clients at once on a stale check of 200 ms: the longest wait" \
-        "$(ratio "$longest" 200000)" 1.1 "$longest µs"
+        "$(ratio "${longest%% *}" 200000)" 1.1 "$(echo "${longest#* }" | sed 's/ / to /') µs"
+    row "50 clients at once on a stale check of 200 ms: runs of it" "${runs##* }" 1 ""
+    row "50 clients at once on a stale check of 200 ms: not answered with 200" \
+        "$(awk '{ n += $2 } END { print n }' "$build/r")" 0 ""
+fi
+if wanted "ten on-demand checks of 100 ms, one request, ms"; then
+    ask_at_once 5 1 ./bench-server 0 sleep 10 100 2000 >"$build/r"
+    longest=$(median "$build/r" 1)
+    row "ten on-demand checks of 100 ms, one request, ms" "$((${longest%% *} / 1000))" 250 \
+        "$(echo "${longest#* }" | sed 's/ / to /') µs"
+fi
+
+# ---- Threads ------------------------------------------------------------------------------------
+
+# threads_of <s> <target> <server>...: The most, while it is asked again and again.
+threads_of()
+{
+    for_s=$1
+    target=$2
+    shift 2
+    start "$@"
+    load "$target" $((for_s * 20)) 1 new 50 >"$build/load" 2>&1 &
+    loader=$!
+    most_threads "$for_s"
+    wait "$loader" 2>/dev/null || true
+    stop
+}
+
+if wanted "threads"; then
+    row "threads, nothing to run" "$(threads_of 2 /live ./bench-server 0)" 1 ""
+    row "threads, 100 trivial checks, every 100 ms" \
+        "$(threads_of 5 /live ./bench-server 100 due)" 2 ""
+    row "threads, two checks of 1 ms for each request" \
+        "$(threads_of 3 /ready ./bench-server 0 sleep 2 1 1000)" 2 "none has waited 10 ms"
+    row "threads, 40 hung, before their timeout" \
+        "$(threads_of 2 /ready ./bench-server 0 sleep 40 3600000 10000)" 17 "16 workers"
+    row "threads, 40 hung, behind it" \
+        "$(threads_of 6 /ready ./bench-server 0 sleep 40 3600000 1000)" 57 "16 workers and 40"
+fi
+
+# ---- Idle ---------------------------------------------------------------------------------------
+
+# What strace tells is counted from a line on.  Sleeps are those with another timeout than 0: with
+# that libmicrohttpd only looks.
+if wanted "idle, nothing periodic"; then
+    start strace -f -qq -o "$build/strace" ./bench-server 10
+    load /live 16 16 keep 0 8000 >"$build/load" &
+    loader=$!
+    sleep 2
+    open=$(wc -l <"$build/strace")
+    wait "$loader"
+    sleep 2
+    closed=$(wc -l <"$build/strace")
+    sleep 30
+    idle=$(wc -l <"$build/strace")
+    end_traced
+    sleeps=$(sed -n "$((open + 1)),${closed}p" "$build/strace" | grep epoll_wait |
+        grep -vc ', 0)' || true)
+    row "idle, nothing periodic: system calls in 30 s" "$((idle - closed))" 0 ""
+    row "idle, 16 connections that time out: wake-ups" "$sleeps" 16 ""
+fi
+
+# ---- Sizes, and the rest ------------------------------------------------------------------------
+
+# private <server>...: Once it has answered.
+private()
+{
+    start "$@"
+    load /ready 1000 16 keep >"$build/load"
+    load /health 1000 16 new >"$build/load"
+    private_kib
+    stop
+}
+
+if wanted "private memory over libmicrohttpd's, 10 checks, KiB"; then
+    ours=$(private ./bench-server 10)
+    theirs=$(private ./bench-bare mhd "$live")
+    row "private memory over libmicrohttpd's, 10 checks, KiB" "$((ours - theirs))" 256 \
+        "$ours less $theirs"
+fi
+
+if wanted "process start to the first 200"; then
+    (cd "$bin" && ./bench-first 100 ./bench-server 10 -- ./bench-bare mhd "$live") >"$build/pairs"
+    calm "process start to the first 200" 1.1 "$build/pairs"
 fi
 
 if wanted "the shared library, stripped"; then
     strip -o "$build/stripped.so" "$build/tree/$(readlink "$build/tree/libhealth.so" || echo libhealth.so)"
     bytes=$(wc -c <"$build/stripped.so")
-    row "the shared library, stripped, KB" "$((bytes / 1000))" 100 "$bytes bytes"
+    row "the shared library, stripped, KB" "$(((bytes + 999) / 1000))" 100 "$bytes bytes"
 fi
 
-"$bin/bench-micro" "$pattern" >"$build/micro" || exit 1
-cat "$build/micro" >>"$raw"
-while IFS='|' read -r name figure limit spread; do
-    echo "== $name"
-    row "$name" "$figure" "$limit" "$spread"
-done <"$build/micro"
+if has_time "what is measured within one process"; then
+    "$bin/bench-micro" "$pattern" >"$build/micro"
+    while IFS='|' read -r name figure limit spread; do
+        row "$name" "$figure" "$limit" "$spread"
+    done <"$build/micro"
+fi
 
-echo
-awk -F'|' '
-    BEGIN { printf "%-66s %10s %9s  %s\n", "what", "measured", "to reach", "reached" }
-    { printf "%-66s %10s %9s  %-4s %s\n", $1, $2, $3, $4, $5 }' "$table"
+print_table
+echo "$(($(date +%s) - began)) s; system calls by $counter" | tee -a "$build/result"

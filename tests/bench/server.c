@@ -1,57 +1,41 @@
 /*
- * What is measured, and what it is measured against; each on one thread beside main:
+ * The library, as it is measured:
  *
- *   server ours COUNT [slow|stale|due]
- *       the library, with so many fresh on-demand checks; see serve_ours()
- *   server mhd BYTES
- *       libmicrohttpd as the library drives it: an epoll of ours, accept4(), MHD_add_connection(),
- *       MHD_run(); one ready-made response of so many bytes
- *   server mhd-fast BYTES
- *       libmicrohttpd by itself, in the mode that is its fastest
- *   server raw BYTES
- *       no HTTP library: reads until an empty line, sends a ready-made answer
+ *   server COUNT [due | slow | sleep HOW_MANY MS TIMEOUT_MS]
  *
- * Prints its port, and serves until SIGTERM.
+ * COUNT on-demand checks, which are run once and stay fresh.
+ *   due     they are run every 100 ms instead
+ *   slow    and a periodic one that takes 200 ms, and an on-demand one that hangs
+ *   sleep   and so many on-demand ones that take so long; they are run for every request
+ *
+ * Prints its port, and serves until SIGTERM; then it says on standard error how often those that
+ * take long were run.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #include <errno.h>
-#include <microhttpd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <health/health.h>
 
-#define HEADERS                                                                                    \
-    "Content-Type: application/health+json\r\nCache-Control: no-store\r\n"                         \
-    "X-Content-Type-Options: nosniff\r\n"
+#define A_MONTH_MS 2678400000u
+#define FOR_EVER   3600000
+
+static atomic_uint runs;
 
 static void die(const char *what)
 {
-    (void)fprintf(stderr, "server: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "server: %s: %s\n", what, health_last_error());
     exit(1);
 }
-
-static void *allocate(size_t bytes)
-{
-    void *p = calloc(1, bytes + 1);
-
-    if (p == NULL)
-        die("memory");
-    return p;
-}
-
-/* ---- Ours ---- */
 
 static enum health_status pass(struct health_result *result, void *arg)
 {
@@ -60,12 +44,14 @@ static enum health_status pass(struct health_result *result, void *arg)
     return HEALTH_PASS;
 }
 
-/* Takes as many ms as its argument's name says. */
+/* Takes as many ms as its argument says. */
 static enum health_status slow(struct health_result *result, void *arg)
 {
-    struct timespec t = {*(int *)arg / 1000, (long)(*(int *)arg % 1000) * 1000000};
+    int ms = *(int *)arg;
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
 
     (void)result;
+    atomic_fetch_add(&runs, 1);
     (void)nanosleep(&t, NULL);
     return HEALTH_PASS;
 }
@@ -83,250 +69,61 @@ static void add(const char *name, health_check_fn *fn, void *arg, unsigned max_a
     check.interval_ms = interval_ms;
     check.timeout_ms = timeout_ms;
     if (health_add_check(NULL, &check) != 0)
-        die(health_last_error());
+        die("add");
 }
 
-/* `also`: NULL; "slow": a periodic one of 200 ms and an on-demand one that hangs; "stale": one of
- * 200 ms that every request finds stale; "due": all checks are run every 100 ms. */
-static int serve_ours(int count, const char *also)
+static void add_checks(int count, bool due)
 {
-    static int ms_200 = 200, for_ever = 3600000;
-    struct health_options options = HEALTH_OPTIONS_INIT;
-    bool due = also != NULL && strcmp(also, "due") == 0;
     char name[32];
     int i;
 
-    options.listen = "127.0.0.1:0";
-    options.connections = 1024;
-    if (health_new(NULL, &options) != 0)
-        die(health_last_error());
     for (i = 0; i < count; i++) {
         (void)snprintf(name, sizeof(name), "check-%06d", i);
-        add(name, pass, NULL, due ? 0 : 2678400000u, due ? 100 : 0, 0);
+        add(name, pass, NULL, due ? 0 : A_MONTH_MS, due ? 100 : 0, 0);
     }
-    if (also != NULL && strcmp(also, "slow") == 0) {
-        add("periodic", slow, &ms_200, 0, 250, 1000);
-        add("hung", slow, &for_ever, 1, 0, 100);
-    } else if (also != NULL && strcmp(also, "stale") == 0) {
-        add("stale", slow, &ms_200, 1, 0, 2000);
+}
+
+static void add_sleepers(int count, int *ms, unsigned timeout_ms)
+{
+    char name[32];
+    int i;
+
+    for (i = 0; i < count; i++) {
+        (void)snprintf(name, sizeof(name), "sleeper-%d", i);
+        add(name, slow, ms, 1, 0, timeout_ms);
     }
-    if (health_start(NULL) != 0)
-        die(health_last_error());
-    return health_port(NULL);
 }
-
-/* ---- Baselines ---- */
-
-static int listener;
-
-static int listen_anywhere(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(address);
-
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, length) != 0 ||
-        listen(listener, 4096) != 0 ||
-        getsockname(listener, (struct sockaddr *)&address, &length) != 0)
-        die("listen");
-    return ntohs(address.sin_port);
-}
-
-static void start_thread(void *(*run)(void *), void *arg)
-{
-    pthread_t thread;
-
-    if (pthread_create(&thread, NULL, run, arg) != 0)
-        die("thread");
-}
-
-/* A document of so many bytes. */
-static char *make_body(size_t bytes)
-{
-    char *body = allocate(bytes);
-
-    memset(body, 'x', bytes);
-    return body;
-}
-
-static struct MHD_Response *make_response(size_t bytes)
-{
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(bytes, make_body(bytes), MHD_RESPMEM_PERSISTENT);
-
-    if (response == NULL)
-        die("response");
-    (void)MHD_add_response_header(response, "Content-Type", "application/health+json");
-    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
-    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    return response;
-}
-
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *path,
-    const char *method, const char *version, const char *data, size_t *data_size, void **state)
-{
-    (void)path, (void)method, (void)version, (void)data, (void)data_size;
-    /* Answered on the first call the connection would be closed, as there may be a body to come. */
-    if (*state == NULL) {
-        *state = arg;
-        return MHD_YES;
-    }
-    return MHD_queue_response(connection, 200, arg);
-}
-
-static size_t leave_escaped(void *arg, struct MHD_Connection *connection, char *s)
-{
-    (void)arg, (void)connection;
-    return strlen(s);
-}
-
-static void set_ready(int set, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-    if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) != 0)
-        die("epoll_ctl");
-}
-
-/* The same calls as in src/http/, with none of what is in between. */
-static void *run_mhd(void *arg)
-{
-    struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
-            NULL, NULL, handle, arg, MHD_OPTION_CONNECTION_LIMIT, 1056u,
-            MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)4096,
-            MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
-    int set = epoll_create1(EPOLL_CLOEXEC), timeout = -1;
-
-    if (daemon == NULL || set < 0)
-        die("MHD");
-    set_ready(set, listener);
-    set_ready(set, MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
-    for (;;) {
-        MHD_UNSIGNED_LONG_LONG ms;
-        struct epoll_event events[64];
-        int count = epoll_wait(set, events, 64, timeout), i;
-
-        for (i = 0; i < count; i++) {
-            struct sockaddr_storage address;
-            socklen_t length = sizeof(address);
-            int fd;
-
-            if (events[i].data.fd != listener)
-                continue;
-            while ((fd = accept4(listener, (struct sockaddr *)&address, &length,
-                        SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-                (void)MHD_add_connection(daemon, fd, (struct sockaddr *)&address, length);
-                length = sizeof(address);
-            }
-        }
-        (void)MHD_run(daemon);
-        timeout = MHD_get_timeout(daemon, &ms) == MHD_YES ? (int)ms : -1;
-    }
-    return NULL;
-}
-
-static int serve_mhd(size_t bytes)
-{
-    int port = listen_anywhere();
-
-    start_thread(run_mhd, make_response(bytes));
-    return port;
-}
-
-static int serve_mhd_fast(size_t bytes)
-{
-    struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO, 0, NULL, NULL, handle,
-            make_response(bytes), MHD_OPTION_CONNECTION_LIMIT, 1056u, MHD_OPTION_END);
-
-    if (daemon == NULL)
-        die("MHD");
-    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-}
-
-struct answer {
-    char *bytes;
-    size_t length;
-};
-
-/* One read and one write for each request. */
-static void *run_raw(void *arg)
-{
-    const struct answer *answer = arg;
-    int set = epoll_create1(EPOLL_CLOEXEC);
-
-    set_ready(set, listener);
-    for (;;) {
-        struct epoll_event events[64];
-        int count = epoll_wait(set, events, 64, -1), i;
-
-        for (i = 0; i < count; i++) {
-            char request[4096];
-            int fd = events[i].data.fd;
-            ssize_t got;
-
-            if (fd == listener) {
-                while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-                    set_ready(set, fd);
-                continue;
-            }
-            got = recv(fd, request, sizeof(request) - 1, 0);
-            if (got <= 0) {
-                (void)close(fd);
-                continue;
-            }
-            request[got] = '\0';
-            if (strstr(request, "\r\n\r\n") != NULL)
-                (void)send(fd, answer->bytes, answer->length, MSG_NOSIGNAL);
-            if (strstr(request, "onnection: close") != NULL)
-                (void)close(fd);
-        }
-    }
-    return NULL;
-}
-
-static int serve_raw(size_t bytes)
-{
-    static struct answer answer;
-    int port = listen_anywhere();
-
-    answer.bytes = allocate(bytes + 512);
-    answer.length = (size_t)sprintf(answer.bytes,
-        "HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 07:20:34 GMT\r\n" HEADERS
-        "Content-Length: %zu\r\n\r\n",
-        bytes);
-    memset(answer.bytes + answer.length, 'x', bytes);
-    answer.length += bytes;
-    start_thread(run_raw, &answer);
-    return port;
-}
-
-/* ---- */
 
 int main(int argc, char **argv)
 {
-    size_t size;
+    static int ms_200 = 200, for_ever = FOR_EVER, ms;
+    struct health_options options = HEALTH_OPTIONS_INIT;
+    const char *also = argc > 2 ? argv[2] : "";
     sigset_t ends;
-    int port, number;
+    int number;
 
-    if (argc < 3)
+    if (argc < 2 || (strcmp(also, "sleep") == 0 && argc != 6))
         return 2;
-    size = strtoul(argv[2], NULL, 10);
     (void)sigemptyset(&ends);
     (void)sigaddset(&ends, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
-    if (strcmp(argv[1], "ours") == 0)
-        port = serve_ours((int)size, argc > 3 ? argv[3] : NULL);
-    else if (strcmp(argv[1], "mhd") == 0)
-        port = serve_mhd(size);
-    else if (strcmp(argv[1], "mhd-fast") == 0)
-        port = serve_mhd_fast(size);
-    else
-        port = serve_raw(size);
-    (void)printf("%d\n", port);
+    options.listen = "127.0.0.1:0";
+    if (health_new(NULL, &options) != 0)
+        die("new");
+    add_checks(atoi(argv[1]), strcmp(also, "due") == 0);
+    if (strcmp(also, "slow") == 0) {
+        add("periodic", slow, &ms_200, 0, 250, 1000);
+        add("hung", slow, &for_ever, 1, 0, 100);
+    } else if (strcmp(also, "sleep") == 0) {
+        ms = atoi(argv[4]);
+        add_sleepers(atoi(argv[3]), &ms, (unsigned)atoi(argv[5]));
+    }
+    if (health_start(NULL) != 0)
+        die("start");
+    (void)printf("%d\n", health_port(NULL));
     (void)fflush(stdout);
     (void)sigwait(&ends, &number);
+    (void)fprintf(stderr, "runs: %u\n", atomic_load(&runs));
     /* Nothing is tidied up: of a whole process, that would be measured too. */
     _exit(0);
 }

@@ -523,18 +523,21 @@ static void the_port_is_free_when_the_parent_was_killed(void **state)
     struct health *h;
     struct process p;
     char listen[32];
-    int64_t child;
+    int64_t child, killed_at;
 
     (void)state;
     assert_int_equal(pipe2(s.pipe_fds, O_CLOEXEC), 0);
     assert_int_equal(process_start(&p, leave_a_child, &s), 0);
     assert_true(process_hear(&p, &child, TIMEOUT_MS));
     assert_int_equal(who_answers(s.port), p.pid);
+    killed_at = client_now_ms();
     assert_int_equal(kill(p.pid, SIGKILL), 0);
     assert_int_equal(process_end(&p), -1);
 
     assert_int_equal(kill((pid_t)child, 0), 0);
     assert_true(refuses_connections(s.port));
+    print_message("connections are refused %d ms after the parent was killed\n",
+        (int)(client_now_ms() - killed_at));
     (void)snprintf(listen, sizeof(listen), "127.0.0.1:%d", s.port);
     options.listen = listen;
     h = service_start(&options);

@@ -1,0 +1,139 @@
+# shellcheck shell=sh
+# What a request costs: instructions, system calls and processor time.  To be sourced, behind
+# measure.sh.
+#
+# Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+
+# At full speed the tracepoints count, where they can be had; else strace does, which slows the
+# server down, and so has it see more of each moment.
+counter=strace
+if perf stat -x, -o "$build/perf" -e raw_syscalls:sys_enter true 2>/dev/null &&
+    grep -q '^[1-9][0-9]*,' "$build/perf"; then
+    counter=perf
+fi
+
+# load_as <fewer> <more> <target> <connections> keep|new [pause-ms]: What the functions below load
+# the server with.  What they tell is of one request: of so many more than the fewer.
+load_as()
+{
+    fewer=$1
+    more=$2
+    target=$3
+    connections=$4
+    mode=$5
+    pause_ms=${6-0}
+}
+
+# once <requests>
+once()
+{
+    load "$target" "$1" "$connections" "$mode" "$pause_ms" >"$build/load"
+}
+
+each()
+{
+    awk -v a="$1" -v b="$2" -v n=$((more - fewer)) 'BEGIN { printf "%.3f\n", (b - a) / n }'
+}
+
+# warm_up: Asks until there is nothing new: no check is still being run, and none has changed since.
+warm_up()
+{
+    tries=100
+    used=-1
+    while [ "$used" -ne "$(ticks)" ] && [ "$tries" -gt 0 ]; do
+        load "$target" 20 1 keep >"$build/load" || true
+        used=$(ticks)
+        sleep 0.5
+        tries=$((tries - 1))
+    done
+    load "$target" 20 1 keep >"$build/load"
+}
+
+# all_instructions <requests> <server>...: Of the whole process, once it is warm.
+all_instructions()
+{
+    requests=$1
+    shift
+    start valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@"
+    warm_up
+    callgrind_control -z "$server" >"$build/control" 2>&1 || {
+        cat "$build/control" >&2
+        exit 1
+    }
+    once "$requests"
+    stop
+    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$build/said"
+}
+
+instructions()
+{
+    requests=$1
+    shift
+    start valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@"
+    load "$target" 20 1 keep >"$build/load"
+    once "$requests"
+    stop
+    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$build/said"
+}
+
+instructions()
+{
+    each "$(all_instructions "$fewer" "$@")" "$(all_instructions "$more" "$@")"
+}
+
+# end_traced: As stop, of a server that strace has started: it alone is told.
+end_traced()
+{
+    kill -TERM "$(ps -o pid= --ppid "$server" | head -n 1)" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    server=
+}
+
+# all_calls <requests> <server>...: System calls of all its threads, as strace sees them.
+all_calls()
+{
+    requests=$1
+    shift
+    start strace -f -qq -o "$build/strace" "$@"
+    load "$target" 20 1 keep >"$build/load"
+    once "$requests"
+    end_traced
+    grep -cE '^[0-9]+ +[a-z_0-9]+\(' "$build/strace"
+}
+
+# counted_calls <requests>: The same, of the server that runs, by its tracepoints.
+counted_calls()
+{
+    perf stat -x, -o "$build/perf" -e raw_syscalls:sys_enter -p "$server" -- \
+        "$bin/bench-load" "$port" "$target" "$1" "$connections" "$mode" "$pause_ms" \
+        >"$build/load"
+    sed -n 's/^\([0-9]*\),.*/\1/p' "$build/perf"
+}
+
+calls()
+{
+    if [ "$counter" = strace ]; then
+        each "$(all_calls "$fewer" "$@")" "$(all_calls "$more" "$@")"
+        return 0
+    fi
+    start "$@"
+    warm_up
+    # So many more that what is done once does not matter.
+    times=$((pause_ms > 0 ? 1 : 10))
+    awk -v n="$(counted_calls $((more * times)))" -v of=$((more * times)) \
+        'BEGIN { printf "%.3f\n", n / of }'
+    stop
+}
+
+# cpu <server>...: µs of processor time.
+cpu()
+{
+    start "$@"
+    once "$fewer"
+    before=$(ticks)
+    once "$more"
+    after=$(ticks)
+    stop
+    awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v n="$more" \
+        'BEGIN { printf "%.3f\n", t / hz * 1e6 / n }'
+}
