@@ -175,9 +175,9 @@ static void check_document(
 
 static void check_target(const char *target)
 {
-    size_t length = strlen(target), path_length = strcspn(target, "?"), body_length;
+    size_t length = strlen(target), path_length = strcspn(target, "?"), body_length = 0;
     char *path = strndup(target, path_length), *name = malloc(length + 1);
-    const char *asked, *body;
+    const char *asked, *body = NULL;
     enum health__endpoint endpoint;
     bool ours, known = true;
     int code = ask(target, &body, &body_length);

@@ -125,6 +125,7 @@ static void compare_runs(const struct health__request *q)
 {
     size_t i;
 
+    health__pool_hand_over(&day.h.engine.pool);
     for (i = 0; i < DAY_SLOTS; i++) {
         struct day_slot *s = &day.slots[i];
         bool wanted =

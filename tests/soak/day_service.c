@@ -33,6 +33,7 @@ void day_begin_runs(void)
 {
     size_t i;
 
+    health__pool_hand_over(&day.h.engine.pool);
     for (i = 0; i < DAY_SLOTS; i++) {
         struct day_slot *s = &day.slots[i];
 
