@@ -55,14 +55,7 @@ static inline void health__list_prepend(struct health__link *head, struct health
 }
 
 /* Takes the link out of its list; nothing if it is in none. */
-static inline void health__list_remove(struct health__link *link)
-{
-    if (!health__list_linked(link))
-        return;
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    link->next = link->prev = NULL;
-}
+void health__list_remove(struct health__link *link);
 
 /* Takes out the first link; NULL if the list is empty. */
 static inline struct health__link *health__list_take(struct health__link *head)

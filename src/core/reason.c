@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/timestamp.h"
 
@@ -42,23 +43,22 @@ static const char *duration(char *to, int64_t ms)
     return to;
 }
 
-/* What is in the way of the result at hand, before its own words; NULL if nothing. */
-static const char *threshold(
-    char *to, const struct health__state *s, const struct health__policy *p)
+/* What is in the way of the result at hand, before its own words.  Returns: its length. */
+static int threshold(char *to, const struct health__state *s, const struct health__policy *p)
 {
-    if (s->said == HEALTH_FAIL && s->status != HEALTH_FAIL)
-        (void)snprintf(to, NUMBER_BYTES, "%u of %u bad results", s->bad, p->failures);
-    else if (s->said != HEALTH_FAIL && s->status == HEALTH_FAIL)
-        (void)snprintf(to, NUMBER_BYTES, "%u of %u good results", s->good, p->successes);
-    else
-        return NULL;
-    return to;
+    bool bad = s->said == HEALTH_FAIL;
+
+    if (bad == (s->status == HEALTH_FAIL))
+        return 0;
+    return snprintf(to, NUMBER_BYTES, "%u of %u %s results", bad ? s->bad : s->good,
+        bad ? p->failures : p->successes, bad ? "bad" : "good");
 }
 
 /* What is said where the check's own words are not, or not alone, the reason. */
 static int ours(char *to, size_t size, const struct health__state *s,
     const struct health__policy *p, int tid, int64_t wall_offset_ms)
 {
+    static const char nothing[] = "no result yet";
     char when[HEALTH__TIMESTAMP_BYTES], limit[NUMBER_BYTES], number[NUMBER_BYTES];
 
     health__timestamp_short(when, s->cause_at + wall_offset_ms);
@@ -82,23 +82,22 @@ static int ours(char *to, size_t size, const struct health__state *s,
     case HEALTH__SAID:
         break;
     }
-    return s->pending && s->bad == 0 ? snprintf(to, size, "no result yet") : 0;
+    if (!s->pending || s->bad != 0)
+        return 0;
+    memcpy(to, nothing, sizeof(nothing));
+    return sizeof(nothing) - 1;
 }
 
 size_t health__reason(char *to, const struct health__state *s, const struct health__policy *p,
     const char *own, int tid, int64_t wall_offset_ms)
 {
-    char counted[NUMBER_BYTES];
     /* What time alone has done is nothing that the check said, and counts for no threshold. */
     bool is_result =
         s->cause == HEALTH__SAID || s->cause == HEALTH__NO_STATUS || s->cause == HEALTH__TOOK_LONG;
-    const char *prefix = is_result ? threshold(counted, s, p) : NULL;
-    size_t length = 0;
+    size_t length = is_result ? (size_t)threshold(to, s, p) : 0;
     int n;
 
-    to[0] = '\0';
-    if (prefix != NULL)
-        length = (size_t)snprintf(to, HEALTH__REASON_BYTES, "%s", prefix);
+    to[length] = '\0';
     n = ours(
         to + length + (length > 0 ? 2 : 0), (size_t)NUMBER_BYTES * 2, s, p, tid, wall_offset_ms);
     if (n > 0) {

@@ -170,6 +170,7 @@ struct health__engine {
                                      `run`, in the order in which they were queued */
     struct health__link missed;   /* heartbeats that fail, by `missed` */
     struct health__link waiters;  /* by deadline */
+    bool gone_run;                /* one of `leaving` is in `runs`; see health__mail_let_go() */
     size_t jobs;                  /* in the pool's hands */
     uint64_t seq;                 /* of the last run */
     uint64_t random;              /* state of the jitter */

@@ -30,6 +30,7 @@ static void removed(struct health__engine *e, struct health__check *check)
         health__list_remove(&check->missed);
     if (health__state_running(&check->state)) {
         /* Who waits for it is let go without the mutex. */
+        e->gone_run |= health__list_linked(&check->run);
         health__list_remove(&check->link);
         health__list_append(&e->leaving, &check->link);
     } else {
@@ -75,12 +76,11 @@ void health__mail_let_go(struct health__engine *e)
 {
     struct health__link *link, *rest;
 
-    health__list_each (link, rest, &e->leaving) {
-        struct health__check *check = HEALTH__LISTED(link);
-
-        if (health__list_linked(&check->run))
-            health__runs_let_go(e, check);
-    }
+    if (!e->gone_run)
+        return;
+    e->gone_run = false;
+    health__list_each (link, rest, &e->leaving)
+        health__runs_let_go(e, HEALTH__LISTED(link));
 }
 
 /* ---- The end of checks ---- */

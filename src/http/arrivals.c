@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "http/request.h"
 
 #define ACCEPT_AT_ONCE 32 /* in a turn, where there is a crowd */
@@ -92,7 +93,7 @@ static bool accept_one(struct health__http *http, int64_t now)
 }
 
 /* One that comes alone, as a probe does, is not worth asking whether there is another: the poller
- * tells.  Where it has done so for some turns, there is a crowd, until fewer come. */
+ * tells.  Where it has done so for some turns, there is a crowd, until there is nobody left. */
 void health__arrivals_accept(struct health__http *http, int64_t now)
 {
     unsigned most = http->full_turns < FULL_TURNS ? 1 : ACCEPT_AT_ONCE, i;
@@ -103,7 +104,8 @@ void health__arrivals_accept(struct health__http *http, int64_t now)
     if (i == most) {
         http->full_turns++;
         health__listeners_rest(&http->listeners);
-    } else if (i > 0) {
+    } else if (!health__listeners_ready(&http->listeners) &&
+               http->listeners.paused_to == HEALTH__NOT_YET) {
         http->full_turns = 0;
     }
 }

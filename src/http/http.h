@@ -44,7 +44,7 @@ struct health__http {
     struct health__connections connections;
     struct health__replies replies;
     size_t arriving;     /* connections that MHD has not begun with */
-    unsigned full_turns; /* one after the other, in which as many came as were to be accepted */
+    unsigned full_turns; /* one after the other, without an end of those who come */
     int64_t due_at;      /* when MHD has something to do */
     int64_t looked_at;   /* when it was last looked whether MHD's epoll is there */
     int64_t began_us;    /* when MHD was first run in this turn */

@@ -31,12 +31,12 @@ void health__number(char to[HEALTH__NUMBER_BYTES], double value)
 {
     int digits = MIN_DIGITS;
 
-    if (isnan(value)) {
-        (void)snprintf(to, HEALTH__NUMBER_BYTES, "\"NaN\"");
-        return;
-    }
-    if (isinf(value)) {
-        (void)snprintf(to, HEALTH__NUMBER_BYTES, value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+    if (!isfinite(value)) {
+        const char *word = value < 0 ? "\"-Infinity\"" : "\"Infinity\"";
+
+        if (isnan(value))
+            word = "\"NaN\"";
+        memcpy(to, word, strlen(word) + 1);
         return;
     }
     do {

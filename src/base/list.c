@@ -1,0 +1,15 @@
+/*
+ * Doubly linked lists: what is too long to be there at every call of it.
+ *
+ * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
+ */
+#include "base/list.h"
+
+void health__list_remove(struct health__link *link)
+{
+    if (!health__list_linked(link))
+        return;
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    link->next = link->prev = NULL;
+}
