@@ -230,7 +230,7 @@ fi
 if wanted "the shared library, stripped"; then
     strip -o "$build/stripped.so" "$build/tree/$(readlink "$build/tree/libhealth.so" || echo libhealth.so)"
     bytes=$(wc -c <"$build/stripped.so")
-    row "the shared library, stripped, KB" "$(((bytes + 999) / 1000))" 100 "$bytes bytes"
+    row "the shared library, stripped, KiB" "$(((bytes + 1023) / 1024))" 100 "$bytes bytes"
 fi
 
 if has_time "what is measured within one process"; then
