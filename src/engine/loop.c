@@ -63,8 +63,9 @@ static bool is_lost(struct health__engine *e, const struct health__ready *found)
 /*
  * Sleeps until something is ready or the deadline has come, and tells what is ready.
  *
- * Whatever wakes it, first it looks whether what it waits on is still ours: what a set of the
- * host's has to tell is not for us to read.  Where all of ours is gone only time ends the sleep.
+ * Whatever wakes it, first it looks whether what it waits on is still ours, unless it has only just
+ * done so: what a set of the host's has to tell is not for us to read.  Where all of ours is gone
+ * only time ends the sleep.
  *
  * Returns: false if this loop has come to its end.
  */

@@ -16,14 +16,13 @@
 struct health__job;
 
 enum health__job_state {
-    HEALTH__JOB_NONE, /* none of the pool's, as are the last two once they have been collected */
+    HEALTH__JOB_NONE, /* not handed over, as are the last two once they have been collected */
     HEALTH__JOB_QUEUED,
     HEALTH__JOB_BEGUN,
     HEALTH__JOB_ENDED,
     HEALTH__JOB_CANCELLED /* given back before it was begun */
 };
 
-/* A call of the host's code.  Its memory is whoever's it is a part of. */
 /* What is done, whatever it is done to. */
 struct health__task {
     void (*call)(struct health__job *job);             /* on a worker */
@@ -31,11 +30,13 @@ struct health__task {
     bool sure;                                         /* never cancelled */
 };
 
+/* A call of the host's code.  Its memory is whoever's it is a part of. */
 struct health__job {
     const struct health__task *task; /* set before it is queued */
-    atomic_int tid;                  /* of the worker that has begun it; 0: none yet */
+    atomic_int tid; /* of the worker that has begun it last; 0: none, since it was handed over */
 
-    /* Guarded by the pool's mutex. */
+    /* Guarded by the pool's mutex; until it is handed over, `link` and `queued_at` are the loop's.
+     */
     enum health__job_state state : 8;
     bool removed;             /* it is not begun any more */
     bool overdue;             /* it does not count as one of the `limit` */

@@ -79,7 +79,7 @@ static bool is_name(const char *name, size_t length)
 /* A line may end there for one reader and not for the other (RFC 9110, section 5.5). */
 static bool is_value(const char *value, size_t length)
 {
-    return !has_below(value, length, '\r' + 1) || strcspn(value, "\r\n") == length;
+    return length == 0 || !has_below(value, length, '\r' + 1) || strcspn(value, "\r\n") == length;
 }
 
 static void note_header(
