@@ -41,20 +41,40 @@ mkdir -p "$out/objects"
 rm -f "$out/libhealth.a"
 ar rcs "$out/libhealth.a" "$out/objects"/*.o
 
-status=0
+# fuzz <target>...: One after the other.  Returns: 1 if one is broken.
+fuzz()
+{
+    broken=0
+    for target in "$@"; do
+        echo "== $target, $seconds s"
+        mkdir -p "$out/$target.corpus"
+        # A head may have 16 KiB.
+        if (cd "$root/src" &&
+            $cc -fsanitize=fuzzer -o "$out/$target" "$here/$target.c" "$out/libhealth.a" $libraries) &&
+            "$out/$target" -max_total_time="$seconds" -max_len=20000 -timeout=10 -rss_limit_mb=1024 \
+                -print_final_stats=1 -artifact_prefix="$out/$target-" \
+                "$out/$target.corpus" "$here/seeds/$target" >"$out/$target.log" 2>&1; then
+            grep -E 'stat::(number_of_executed_units|average_exec_per_sec)|^#[0-9]+.*DONE' "$out/$target.log" |
+                sed "s/^/$target: /"
+        else
+            tail -n 40 "$out/$target.log" || true
+            echo "== $target: broken"
+            broken=1
+        fi
+    done
+    return "$broken"
+}
+
+# Two at a time.
+these=
+those=
 for target in "$@"; do
-    echo "== $target, $seconds s"
-    (cd "$root/src" && $cc -fsanitize=fuzzer -o "$out/$target" "$here/$target.c" "$out/libhealth.a" $libraries)
-    mkdir -p "$out/$target.corpus"
-    # A head may have 16 KiB.
-    "$out/$target" -max_total_time="$seconds" -max_len=20000 -timeout=10 -rss_limit_mb=1024 \
-        -print_final_stats=1 -artifact_prefix="$out/$target-" \
-        "$out/$target.corpus" "$here/seeds/$target" >"$out/$target.log" 2>&1 || {
-        tail -n 40 "$out/$target.log"
-        echo "== $target: broken"
-        status=1
-        continue
-    }
-    grep -E 'stat::(number_of_executed_units|average_exec_per_sec)|^#[0-9]+.*DONE' "$out/$target.log"
+    next="$these $target"
+    these=$those
+    those=$next
 done
+fuzz $these &
+status=0
+fuzz $those || status=1
+wait $! || status=1
 exit "$status"

@@ -132,6 +132,7 @@ static void a_body_is_not_waited_for(void **unused)
     /* Nor is leave given to send one. */
     (void)ANSWERED(1, 503, .url = "/live", .values = {HEADER("Expect", "100-continue")});
     (void)ANSWERED(2, 503, .url = "/live", .values = {HEADER("Expected", "100-continue")});
+    (void)ANSWERED(2, 503, .url = "/live", .values = {HEADER("Early-Data", "1")});
     /* None is announced. */
     (void)ANSWERED(
         2, 503, .url = "/live", .values = {HEADER("Content-Type", "5"), HEADER("TE", "x")});
