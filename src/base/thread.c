@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <link.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,22 +16,17 @@
 
 #define MIN_HOST_STACK_BYTES ((size_t)1 << 20)
 
-struct start {
-    void *(*main)(void *);
-    void *arg;
-    char name[16];
-};
-
 static _Thread_local bool ours;
 
-static void *run(void *p)
+/* Nothing is handed over that would have to be freed: with its first free() a thread gets a heap of
+ * its own from glibc, which a worker may never need. */
+static void *run(void *arg)
 {
-    struct start start = *(struct start *)p;
+    const struct health__thread *thread = arg;
 
-    free(p);
     ours = true;
-    (void)pthread_setname_np(pthread_self(), start.name);
-    return start.main(start.arg);
+    (void)pthread_setname_np(pthread_self(), thread->name);
+    return thread->main(thread->arg);
 }
 
 bool health__thread_is_ours(void)
@@ -99,48 +94,37 @@ static size_t rounded(size_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
-static int create(pthread_t *ret_thread, size_t stack_bytes, struct start *start)
+static int create(pthread_t *ret_thread, const struct health__thread *thread, size_t stack_bytes)
 {
+    void *arg = (void *)(uintptr_t)thread;
     pthread_attr_t attributes;
     int error;
 
     if (stack_bytes == 0)
-        return pthread_create(ret_thread, NULL, run, start);
+        return pthread_create(ret_thread, NULL, run, arg);
     error = pthread_attr_init(&attributes);
     if (error != 0)
         return error;
     error = pthread_attr_setstacksize(&attributes, rounded(stack_bytes + tls_bytes));
     if (error == 0)
-        error = pthread_create(ret_thread, &attributes, run, start);
+        error = pthread_create(ret_thread, &attributes, run, arg);
     (void)pthread_attr_destroy(&attributes);
     /* The libc wants more, for reasons of its own. */
     if (error == EINVAL)
-        error = pthread_create(ret_thread, NULL, run, start);
+        error = pthread_create(ret_thread, NULL, run, arg);
     return error;
 }
 
 int health__thread_start(
-    pthread_t *ret_thread, const char *name, size_t stack_bytes, void *(*main)(void *), void *arg)
+    pthread_t *ret_thread, const struct health__thread *thread, size_t stack_bytes)
 {
-    struct start *start;
     sigset_t old;
-    size_t i;
     int error;
-
-    start = calloc(1, sizeof(*start));
-    if (start == NULL)
-        return ENOMEM;
-    start->main = main;
-    start->arg = arg;
-    for (i = 0; i < sizeof(start->name) - 1 && name[i] != '\0'; i++)
-        start->name[i] = name[i];
 
     /* A thread inherits the mask of its creator, which gets its own back. */
     block_signals(&old);
-    error = create(ret_thread, stack_bytes, start);
+    error = create(ret_thread, thread, stack_bytes);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (error != 0)
-        free(start);
     return error;
 }
 

@@ -11,15 +11,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a thread is to do.  For any number of threads; it must be there until they have begun. */
+struct health__thread {
+    const char *name; /* at most 15 bytes */
+    void *(*main)(void *arg);
+    void *arg;
+};
+
 /*
  * Starts a thread that has every signal blocked but the synchronous ones (SEGV, BUS, FPE, ILL,
- * TRAP, SYS, ABRT).  `name` has at most 15 bytes.  `stack_bytes` is a wish, to which the host's
- * thread-local data is added; 0 is the default; a libc that wants more gets its default.
+ * TRAP, SYS, ABRT).  `stack_bytes` is a wish, to which the host's thread-local data is added; 0 is
+ * the default; a libc that wants more gets its default.
  *
  * Returns: 0 or the error number of pthread_create().
  */
 int health__thread_start(
-    pthread_t *ret_thread, const char *name, size_t stack_bytes, void *(*main)(void *), void *arg);
+    pthread_t *ret_thread, const struct health__thread *thread, size_t stack_bytes);
 
 /* Whether the calling thread was started by health__thread_start(). */
 bool health__thread_is_ours(void);

@@ -134,6 +134,7 @@ int health__engine_init(struct health__engine *e, struct health__gates *gates,
     health__list_init(&e->missed);
     health__list_init(&e->waiters);
     e->random = (uint64_t)health__now_us() | 1;
+    e->loop = (struct health__thread){"health", health__loop, e};
 
     cause = ENOMEM;
     if (health__registry_init(&e->registry) != 0)

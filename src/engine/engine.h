@@ -28,6 +28,7 @@
 #include "base/fork.h"
 #include "base/list.h"
 #include "base/poller.h"
+#include "base/thread.h"
 #include "base/timers.h"
 #include "core/registry.h"
 #include "engine/check.h"
@@ -131,6 +132,7 @@ struct health__engine {
     struct health__gates *gates;
     struct health__server *server;
     struct health__observer *observer;
+    struct health__thread loop;
     void (*gone)(void *arg); /* see health__engine_free() */
     void *gone_arg;
 

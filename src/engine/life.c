@@ -112,7 +112,7 @@ static int start(struct health__engine *e, const char *listen)
     health__mail_read_locked(e);
     health__runs_begin(e);
     e->observer->begin(e->observer, e->now);
-    cause = health__thread_start(&e->thread, "health", LOOP_STACK_BYTES, health__loop, e);
+    cause = health__thread_start(&e->thread, &e->loop, LOOP_STACK_BYTES);
     if (cause != 0) {
         error = health__fail_errno(HEALTH_ESYSTEM, cause, "no thread to answer on");
         goto err2;

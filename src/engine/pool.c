@@ -146,6 +146,7 @@ int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(
         .notify = notify,
         .abandon = abandon,
         .arg = arg,
+        .worker = {"health-worker", work, pool},
         .begun_at = HEALTH__NOT_YET,
     };
     health__list_init(&pool->incoming);
@@ -244,8 +245,8 @@ int64_t health__pool_tend(struct health__pool *pool, int64_t now)
         if (pool->idle > 0) {
             /* One was woken and has not come yet: give it the same time again. */
             (void)pthread_cond_signal(&pool->work);
-        } else if (health__thread_start(&thread, "health-worker", health__thread_host_stack_bytes(),
-                       work, pool) == 0) {
+        } else if (health__thread_start(
+                       &thread, &pool->worker, health__thread_host_stack_bytes()) == 0) {
             pool->workers++;
         } else {
             pool->begun_at = now + RETRY_MS;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/thread.h"
 
 struct health__job;
 
@@ -51,6 +52,7 @@ struct health__pool {
     void (*notify)(void *arg);  /* `done` has something; called with the mutex held */
     void (*abandon)(void *arg); /* see health__pool_abandon(); called without it */
     void *arg;
+    struct health__thread worker;
 
     struct health__link incoming; /* the loop's: of jobs that it has queued and not handed over */
 

@@ -24,7 +24,8 @@ int health__connections_init(struct health__connections *t, struct health__http 
 {
     size_t i;
 
-    *t = (struct health__connections){.room = limit + HEALTH__CONNECTIONS_MARGIN, .limit = limit};
+    *t = (struct health__connections){
+        .http = http, .room = limit + HEALTH__CONNECTIONS_MARGIN, .limit = limit};
     t->all = calloc(t->room, sizeof(*t->all));
     if (t->all == NULL)
         return -1;
@@ -32,10 +33,6 @@ int health__connections_init(struct health__connections *t, struct health__http 
         health__list_init(&t->phases[i]);
     for (i = 0; i < HEALTH__SOURCES; i++)
         health__list_init(&t->sources[i].connections);
-    for (i = 0; i < t->room; i++) {
-        t->all[i].http = http;
-        health__list_append(&t->phases[HEALTH__FREE], &t->all[i].in_phase);
-    }
     return 0;
 }
 
@@ -43,7 +40,7 @@ void health__connections_done(struct health__connections *t)
 {
     size_t i;
 
-    for (i = 0; t->all != NULL && i < t->room; i++)
+    for (i = 0; t->all != NULL && i < t->used; i++)
         health__buffer_done(&t->all[i].names);
     free(t->all);
     t->all = NULL;
@@ -65,10 +62,24 @@ static void leave_source(struct health__connections *t, struct health__connectio
     t->sources[c->from].count--;
 }
 
+/* The one that was left last; else one that nobody has had, so that few are touched if there are
+ * few. */
+static struct health__connection *find_free(struct health__connections *t)
+{
+    struct health__link *left = &t->phases[HEALTH__FREE];
+    struct health__connection *c;
+
+    if (!health__list_empty(left))
+        return by_phase(left->next);
+    c = &t->all[t->used++];
+    c->http = t->http;
+    return c;
+}
+
 struct health__connection *health__connection_add(struct health__connections *t, int fd,
     const struct sockaddr *address, socklen_t length, int64_t now)
 {
-    struct health__connection *c = by_phase(t->phases[HEALTH__FREE].next);
+    struct health__connection *c = find_free(t);
 
     health__fd_init(&c->fd, fd);
     c->known = false;
@@ -90,7 +101,6 @@ void health__connection_remove(struct health__connections *t, struct health__con
     t->count--;
     if (c->phase == HEALTH__LEAVING)
         t->leaving--;
-    /* To the front, so that few are touched if there are few. */
     c->phase = HEALTH__FREE;
     health__list_remove(&c->in_phase);
     health__list_prepend(&t->phases[HEALTH__FREE], &c->in_phase);

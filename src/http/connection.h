@@ -88,8 +88,10 @@ struct health__source_count {
 };
 
 struct health__connections {
+    struct health__http *http;
     struct health__connection *all; /* `room` of them */
     size_t room;
+    size_t used;    /* of these, those that have ever been: the others' memory is not touched */
     size_t limit;   /* beyond this, one has to go for each that comes */
     size_t count;   /* not FREE */
     size_t leaving; /* of these, LEAVING */

@@ -185,7 +185,7 @@ static bool is_whole(struct health__http *http)
 {
     size_t i;
 
-    for (i = 0; i < http->connections.room; i++)
+    for (i = 0; i < http->connections.used; i++)
         if (http->connections.all[i].phase != HEALTH__FREE &&
             !health__fd_is_ours(&http->connections.all[i].fd))
             return false;
@@ -203,7 +203,7 @@ static void forget(struct health__server *server, bool lost)
     health__listeners_forget(&http->listeners);
     if (http->daemon == NULL)
         return;
-    for (i = 0; i < http->connections.room; i++)
+    for (i = 0; i < http->connections.used; i++)
         if (http->connections.all[i].phase != HEALTH__FREE)
             health__fd_close(&http->connections.all[i].fd);
     if (!lost && has_epoll(http))
@@ -244,7 +244,7 @@ static void run_daemon(struct health__http *http)
     http->due_at = HEALTH__NEVER;
     (void)MHD_run(http->daemon);
     /* Those that it has not begun with by now it could not, and has closed. */
-    for (i = 0; http->arriving > 0 && i < t->room; i++) {
+    for (i = 0; http->arriving > 0 && i < t->used; i++) {
         if (t->all[i].phase == HEALTH__FREE || t->all[i].known)
             continue;
         health__connection_remove(t, &t->all[i]);

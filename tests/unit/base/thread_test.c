@@ -4,15 +4,18 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: calloc pthread_create pthread_attr_init pthread_condattr_init */
+/* wrap: pthread_create pthread_attr_init pthread_condattr_init */
 #include "base/thread.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -20,8 +23,6 @@
 #include "base/clock.h"
 #include "process.h"
 
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
 int __real_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
 int __wrap_pthread_create(
@@ -32,16 +33,10 @@ int __real_pthread_condattr_init(pthread_condattr_t *attributes);
 int __wrap_pthread_condattr_init(pthread_condattr_t *attributes);
 
 /* What fails, and how; and what pthread_create() was asked. */
-static bool no_memory;
 static int create_error, attr_error, condattr_error;
 static bool small_is_refused;
 static int creates;
 static size_t asked_stack_bytes; /* 0: the default */
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return no_memory ? NULL : __real_calloc(count, size);
-}
 
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
@@ -88,12 +83,13 @@ static void *look(void *arg)
 static struct seen look_from(const char *name, size_t stack_bytes)
 {
     struct seen seen;
+    const struct health__thread what = {name, look, &seen};
     pthread_t thread;
     void *returned = NULL;
 
     memset(&seen, 0, sizeof(seen));
     creates = 0;
-    assert_int_equal(health__thread_start(&thread, name, stack_bytes, look, &seen), 0);
+    assert_int_equal(health__thread_start(&thread, &what, stack_bytes), 0);
     assert_int_equal(pthread_join(thread, &returned), 0);
     assert_ptr_equal(returned, &seen);
     assert_true(seen.ours);
@@ -144,7 +140,6 @@ static void it_has_its_name(void **unused)
     (void)unused;
     assert_string_equal(look_from("health", 0).name, "health");
     assert_string_equal(look_from("fifteen-bytes-1", 0).name, "fifteen-bytes-1");
-    assert_string_equal(look_from("sixteen-bytes-12", 0).name, "sixteen-bytes-1");
 }
 
 static void *look_as_a_host(void *arg)
@@ -183,6 +178,34 @@ static void the_stack_is_as_wished(void **unused)
     assert_int_equal(asked_stack_bytes, 0);
 }
 
+/* How many heaps glibc's malloc has. */
+static int heaps(void)
+{
+    char *info = NULL, *heap;
+    size_t length;
+    FILE *stream = open_memstream(&info, &length);
+    int count = 0;
+
+    assert_non_null(stream);
+    assert_int_equal(malloc_info(0, stream), 0);
+    assert_int_equal(fclose(stream), 0);
+    for (heap = info; (heap = strstr(heap, "<heap ")) != NULL; heap++)
+        count++;
+    free(info);
+    return count;
+}
+
+static void it_has_no_heap_before_it_needs_one(void **unused)
+{
+    int before;
+
+    (void)unused;
+    before = heaps();
+    (void)look_from("x", 0);
+    (void)look_from("x", 256 << 10);
+    assert_int_equal(heaps(), before);
+}
+
 static void a_stack_that_is_too_small_becomes_the_default(void **unused)
 {
     (void)unused;
@@ -206,6 +229,7 @@ static void without_a_thread_nothing_has_changed(void **unused)
     static const size_t stacks[] = {0, 256 << 10};
     sigset_t before, after;
     struct seen seen;
+    const struct health__thread what = {"x", look, &seen};
     pthread_t thread;
     size_t i;
     int signal;
@@ -213,17 +237,14 @@ static void without_a_thread_nothing_has_changed(void **unused)
     (void)unused;
     (void)pthread_sigmask(SIG_BLOCK, NULL, &before);
     for (i = 0; i < 2; i++) {
-        no_memory = true;
-        assert_int_equal(health__thread_start(&thread, "x", stacks[i], look, &seen), ENOMEM);
-        no_memory = false;
         create_error = EAGAIN;
-        assert_int_equal(health__thread_start(&thread, "x", stacks[i], look, &seen), EAGAIN);
+        assert_int_equal(health__thread_start(&thread, &what, stacks[i]), EAGAIN);
         create_error = EINVAL;
-        assert_int_equal(health__thread_start(&thread, "x", stacks[i], look, &seen), EINVAL);
+        assert_int_equal(health__thread_start(&thread, &what, stacks[i]), EINVAL);
         create_error = 0;
     }
     attr_error = ENOMEM;
-    assert_int_equal(health__thread_start(&thread, "x", stacks[1], look, &seen), ENOMEM);
+    assert_int_equal(health__thread_start(&thread, &what, stacks[1]), ENOMEM);
     attr_error = 0;
     (void)pthread_sigmask(SIG_BLOCK, NULL, &after);
     for (signal = 1; signal < NSIG; signal++)
@@ -334,6 +355,7 @@ int main(void)
         cmocka_unit_test(it_blocks_all_but_the_synchronous_signals),
         cmocka_unit_test(it_has_its_name),
         cmocka_unit_test(only_ours_are_ours),
+        cmocka_unit_test(it_has_no_heap_before_it_needs_one),
         cmocka_unit_test(the_stack_is_as_wished),
         cmocka_unit_test(a_stack_that_is_too_small_becomes_the_default),
         cmocka_unit_test(without_a_thread_nothing_has_changed),

@@ -339,11 +339,12 @@ static void *fork_on_our_own(void *arg)
 static void on_a_thread_of_ours(void **unused)
 {
     int is_ours = 0;
+    const struct health__thread forks = {"forks", fork_on_our_own, &is_ours};
     pthread_t thread;
 
     (void)unused;
     add("a", &a, 0, 0);
-    assert_int_equal(health__thread_start(&thread, "forks", 0, fork_on_our_own, &is_ours), 0);
+    assert_int_equal(health__thread_start(&thread, &forks, 0), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(is_ours);
 }

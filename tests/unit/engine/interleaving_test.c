@@ -245,16 +245,14 @@ static void true_ask(unsigned probes)
 /* ---- The loop ---- */
 
 int __wrap_health__thread_start(
-    pthread_t *ret_thread, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg);
+    pthread_t *ret_thread, const struct health__thread *thread, size_t stack_bytes);
 
 /* The workers are us. */
 int __wrap_health__thread_start(
-    pthread_t *ret_thread, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg)
+    pthread_t *ret_thread, const struct health__thread *thread, size_t stack_bytes)
 {
-    (void)name;
+    (void)thread;
     (void)stack_bytes;
-    (void)run;
-    (void)arg;
     *ret_thread = pthread_self();
     return 0;
 }

@@ -386,6 +386,26 @@ static void without_memory_there_is_no_table(void **unused)
     health__connections_done(&none);
 }
 
+/* Their memory is the process's only once there are so many. */
+static void what_nobody_has_had_is_not_touched(void **unused)
+{
+    static const struct health__connection untouched;
+    struct health__connection *first;
+    size_t i;
+
+    (void)unused;
+    first = add_from("10.0.0.1", 1, T);
+    assert_ptr_equal(add_from("10.0.0.1", 2, T), &table.all[1]);
+    health__connection_remove(&table, first);
+    for (i = 0; i < 10; i++) {
+        assert_ptr_equal(add_from("10.0.0.1", 3, T), first);
+        health__connection_remove(&table, first);
+    }
+    assert_int_equal(table.used, 2);
+    for (i = table.used; i < ROOM; i++)
+        assert_memory_equal(&table.all[i], &untouched, sizeof(untouched));
+}
+
 static void places_are_enough_for_those_who_leave(void **unused)
 {
     size_t i;
@@ -426,7 +446,8 @@ static void is_consistent(void)
         assert_int_equal(health__list_linked(&c->in_source), counts);
     }
     for (i = 0; i < HEALTH__PHASES; i++)
-        assert_int_equal(length_of(&table.phases[i]), by_phase[i]);
+        assert_int_equal(
+            length_of(&table.phases[i]), by_phase[i] - (i == HEALTH__FREE ? ROOM - table.used : 0));
     for (i = 0; i < HEALTH__SOURCES; i++) {
         assert_int_equal(table.sources[i].count, by_source[i]);
         assert_int_equal(length_of(&table.sources[i].connections), by_source[i]);
@@ -536,6 +557,7 @@ int main(void)
         TEST(one_party_is_one_source),
         TEST(young_ones_are_not_looked_through_for_ever),
         TEST(without_memory_there_is_no_table),
+        TEST(what_nobody_has_had_is_not_touched),
         TEST(places_are_enough_for_those_who_leave),
         TEST(counts_are_right_whatever_happens),
     };
