@@ -67,17 +67,6 @@ all_instructions()
 
 instructions()
 {
-    requests=$1
-    shift
-    start valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@"
-    load "$target" 20 1 keep >"$build/load"
-    once "$requests"
-    stop
-    sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$build/said"
-}
-
-instructions()
-{
     each "$(all_instructions "$fewer" "$@")" "$(all_instructions "$more" "$@")"
 }
 

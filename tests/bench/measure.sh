@@ -6,13 +6,21 @@
 
 raw=$build/raw
 table=$build/table
+rows=$build/rows # all there are
 : >"$raw"
 : >"$table"
+: >"$rows"
 server=
 began=$(date +%s)
-LIMIT_S=1200 # nothing is begun after that
+LIMIT_S=2400 # nothing is begun after that
 trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true' EXIT
 trap 'exit 1' HUP INT TERM
+failed=0
+echo | grep -qE -e "$pattern" 2>/dev/null || failed=$?
+if [ "$failed" -gt 1 ]; then
+    echo "$0: no pattern of grep -E: $pattern" >&2
+    exit 2
+fi
 
 # ---- The table ----------------------------------------------------------------------------------
 
@@ -28,6 +36,7 @@ has_time()
 # wanted <row>: Whether it was asked for, and there is time; says that it is being measured.
 wanted()
 {
+    printf '  %s\n' "$1" >>"$rows"
     printf '%s\n' "$1" | grep -qE -e "$pattern" && has_time "$1" || return 1
     echo "== $1…"
 }
@@ -40,16 +49,25 @@ row()
         kept = figure ~ /^[0-9.]+$/ && figure + 0 <= limit + 0
         print (limit == "-" ? "" : kept ? "yes" : "NO") }')
     printf '%s|%s|%s|%s|%s\n' "$1" "$2" "$3" "$verdict" "$4" | tee -a "$table" |
-        awk -F'|' '{ printf "   %s (to reach: %s)  %s\n", $2, $3, $5 }'
+        awk -F'|' '{ printf "   %s (at most %s)  %s\n", $2, $3, $5 }'
     printf '%s: %s, %s\n' "$1" "$2" "$4" >>"$raw"
 }
 
+# print_table: Ends with 2 if there is nothing in it.
 print_table()
 {
     echo
+    if [ ! -s "$table" ]; then
+        echo "$0: '$pattern' matches none of these:" >&2
+        cat "$rows" >&2
+        exit 2
+    fi
     awk -F'|' '
-        BEGIN { printf "%-66s %9s %9s  %-7s %s\n", "what", "measured", "to reach", "reached", "" }
-        { printf "%-66s %9s %9s  %-7s %s\n", $1, $2, $3, $4, $5 }' "$table" | tee "$build/result"
+        BEGIN {
+            printf "%-68s %8s %8s  %-5s %s\n", "what", "measured", "at most", "kept",
+                "spread; ours : theirs"
+        }
+        { printf "%-68s %8s %8s  %-5s %s\n", $1, $2, $3, $4, $5 }' "$table" | tee "$build/result"
 }
 
 ratio()
@@ -76,26 +94,8 @@ pairs()
         "$(echo "$ratios" | awk '{ print $2 " to " $3 }'); ${ours%% *} : ${theirs%% *}"
 }
 
-# calm <row> <limit> <file>: The same of times that whatever else runs here only makes longer: the
-# ratio of the least quarters, and that of the medians.
-calm()
-{
-    ours=$(quarter "$3" 1)
-    theirs=$(quarter "$3" 2)
-    middle=$(median "$3" 1)
-    other=$(median "$3" 2)
-    row "$1" "$(ratio "$ours" "$theirs")" "$2" \
-        "$ours : $theirs; of the medians $(ratio "${middle%% *}" "${other%% *}")"
-}
-
-# quarter <file> <column>
-quarter()
-{
-    sort -n -k "$2" "$1" | awk -v c="$2" '{ v[NR] = $c } END { print v[int((NR + 3) / 4)] }'
-}
-
-# in_turns <row> <limit> <rounds> <what> <ours> <theirs> [calm]: A row of what the function <what>
-# prints for the one and the other server, in turns.
+# in_turns <row> <limit> <rounds> <what> <ours> <theirs>: A row of what the function <what> prints
+# for the one and the other server, in turns.
 in_turns()
 {
     wanted "$1" || return 0
@@ -108,7 +108,7 @@ in_turns()
         echo "$first $other" >>"$build/pairs"
         echo "$1: round $turns: $first $other" >>"$raw"
     done
-    "${7-pairs}" "$1" "$2" "$build/pairs"
+    pairs "$1" "$2" "$build/pairs"
 }
 
 # ---- Servers ------------------------------------------------------------------------------------
