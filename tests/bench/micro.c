@@ -137,6 +137,17 @@ static double ns_of_thousand(struct health *h, unsigned first, bool removed)
     return now_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 }
 
+/* Touches about as much as 99,000 checks do. */
+static void touch_other_memory(void)
+{
+    enum { BYTES = 40000000 };
+    static volatile char other[BYTES];
+    size_t i;
+
+    for (i = 0; i < BYTES; i += 64)
+        other[i]++;
+}
+
 static void adding_and_removing(void)
 {
     static const char adding[] = "adding the 100,000th check : the 1,000th";
@@ -151,6 +162,9 @@ static void adding_and_removing(void)
         double early, late;
         unsigned i;
 
+        /* The others come to memory that was touched 99,000 checks ago.  These would come to what
+         * the last round has freed last, which is still in the processor's cache. */
+        touch_other_memory();
         early = ns_of_thousand(h, 0, false);
         for (i = 1000; i < 99000; i++)
             add(h, i, pass, 0);
@@ -182,6 +196,12 @@ static void adding_and_removing(void)
 /* A bare hand-over: a list of jobs, a thread that takes them one by one, a list of those done. */
 struct job {
     struct job *next;
+};
+
+/* A job in as much memory as a check has, so that each waits for memory of its own. */
+struct roomy_job {
+    struct job job;
+    char rest[400 - sizeof(struct job)];
 };
 
 static struct {
@@ -224,10 +244,11 @@ static void *worker(void *arg)
 
 enum { DUE = 10000, TIMES = 20 };
 
-/* The processor time of one hand-over, all due at once, so many times. */
-static double ns_of_hand_over(void)
+/* The processor time of one hand-over, all due at once, so many times: of jobs `stride` bytes
+ * apart. */
+static double ns_of_hand_over(size_t stride)
 {
-    static struct job jobs[DUE];
+    static struct roomy_job memory[DUE];
     pthread_t thread;
     double begin;
     int i, time;
@@ -244,10 +265,12 @@ static double ns_of_hand_over(void)
         hand_over.ended_end = &hand_over.ended;
         (void)pthread_mutex_unlock(&hand_over.mutex);
         for (i = 0; i < DUE; i++) {
+            struct job *job = (struct job *)(void *)((char *)memory + (size_t)i * stride);
+
             (void)pthread_mutex_lock(&hand_over.mutex);
-            jobs[i].next = NULL;
-            *hand_over.queue_end = &jobs[i];
-            hand_over.queue_end = &jobs[i].next;
+            job->next = NULL;
+            *hand_over.queue_end = job;
+            hand_over.queue_end = &job->next;
             (void)pthread_cond_signal(&hand_over.work);
             (void)pthread_mutex_unlock(&hand_over.mutex);
         }
@@ -290,14 +313,23 @@ static double ns_of_run(void)
 static void dispatch(void)
 {
     static const char name[] = "a run of a trivial callback, 10,000 due : a bare hand-over";
-    double ratios[ROUNDS];
+    static const char roomy[] =
+        "a run of a trivial callback, 10,000 due : one of jobs 400 bytes apart";
+    double ratios[ROUNDS], roomy_ratios[ROUNDS];
     int round;
 
-    if (!wanted(name))
+    if (!wanted(name) && !wanted(roomy))
         return;
-    for (round = 0; round < ROUNDS; round++)
-        ratios[round] = ns_of_run() / ns_of_hand_over();
-    tell(name, ratios, 2);
+    for (round = 0; round < ROUNDS; round++) {
+        double run = ns_of_run();
+
+        ratios[round] = run / ns_of_hand_over(sizeof(struct job));
+        roomy_ratios[round] = run / ns_of_hand_over(sizeof(struct roomy_job));
+    }
+    if (wanted(name))
+        tell(name, ratios, 2);
+    if (wanted(roomy))
+        tell(roomy, roomy_ratios, 2);
 }
 
 /* ---- Beats ---- */
@@ -331,6 +363,27 @@ static double ns_of_stores(void)
     return (now_ns(CLOCK_THREAD_CPUTIME_ID) - begin) / BEATS;
 }
 
+/* The same in a function that is called, as one of a library is. */
+__attribute__((noinline)) static void store(_Atomic int64_t *beat_at)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    atomic_store_explicit(
+        beat_at, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, memory_order_relaxed);
+}
+
+static double ns_of_called_stores(void)
+{
+    static _Atomic int64_t beat_at;
+    double begin = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    int i;
+
+    for (i = 0; i < BEATS; i++)
+        store(&beat_at);
+    return (now_ns(CLOCK_THREAD_CPUTIME_ID) - begin) / BEATS;
+}
+
 static struct health_heartbeat *heartbeats[THREADS];
 static double each_ns[THREADS];
 
@@ -345,8 +398,9 @@ static void *beat(void *arg)
 static void beats(void)
 {
     static const char alone[] = "health_beat() : the clock and a store";
+    static const char called[] = "health_beat() : the clock and a store, in a function";
     static const char together[] = "health_beat() in 64 threads : in one";
-    double ratios[ROUNDS], flat[ROUNDS];
+    double ratios[ROUNDS], called_ratios[ROUNDS], flat[ROUNDS];
     struct health *h = make();
     pthread_t threads[THREADS];
     char name[NAME_BYTES];
@@ -361,6 +415,7 @@ static void beats(void)
         double one = ns_of_beats(heartbeats[0]);
 
         ratios[round] = one / ns_of_stores();
+        called_ratios[round] = one / ns_of_called_stores();
         if (!wanted(together))
             continue;
         for (i = 0; i < THREADS; i++)
@@ -372,6 +427,8 @@ static void beats(void)
     }
     if (wanted(alone))
         tell(alone, ratios, 1.1);
+    if (wanted(called))
+        tell(called, called_ratios, 1.1);
     if (wanted(together))
         tell(together, flat, 1.1);
     health_free(h);
