@@ -88,7 +88,6 @@ static struct look look(const struct scope *scope, const struct health__request 
 static void render_check(const struct health__request *request, const struct health__check *check,
     int64_t wall_offset_ms, struct health__buffer *to, bool first)
 {
-    const struct health__words *words = check->words;
     char reason[HEALTH__REASON_BYTES];
     struct health__item item = {
         .name = check->name,
@@ -98,13 +97,12 @@ static void render_check(const struct health__request *request, const struct hea
         .duration_us = check->duration_us,
     };
     int64_t time = check->state.result_at;
+    double value;
 
     if (time != HEALTH__NOT_YET && time != HEALTH__NEVER)
         item.time = time + wall_offset_ms;
-    if (request->details && words != NULL && words->observed) {
-        item.value = &words->value;
-        item.unit = words->unit;
-    }
+    if (request->details && health__words_value(check->words, &value, &item.unit))
+        item.value = &value;
     if (request->details && item.status != HEALTH_PASS &&
         health__check_reason(reason, check, wall_offset_ms) > 0)
         item.output = reason;

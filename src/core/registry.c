@@ -10,10 +10,6 @@
 
 #define FIRST_BUCKETS 16
 
-/* So many buckets at least for each entry.  One that hangs before what is looked for is somewhere
- * else in memory, and to look at it costs more than all the rest: so mostly there is none. */
-#define BUCKETS_EACH 2
-
 /* FNV-1a, 64 bits.  Names are the service's own, so that no one can choose them to collide. */
 static uint64_t hash(const char *name)
 {
@@ -78,7 +74,7 @@ static void grow(struct health__registry *r)
 
 void health__registry_add(struct health__registry *r, struct health__entry *entry)
 {
-    if (r->count * BUCKETS_EACH > r->mask)
+    if (r->count > r->mask)
         grow(r);
     entry->hash = hash(entry->name);
     entry->next = r->buckets[entry->hash & r->mask];

@@ -30,8 +30,7 @@ struct health__check *health__check_new(
 size_t health__check_reason(
     char to[HEALTH__REASON_BYTES], const struct health__check *check, int64_t wall_offset_ms)
 {
-    return health__reason(to, &check->state, &check->policy,
-        check->words != NULL ? check->words->reason : NULL,
+    return health__reason(to, &check->state, &check->policy, health__words_reason(check->words),
         atomic_load_explicit(&check->job.tid, memory_order_relaxed), wall_offset_ms);
 }
 

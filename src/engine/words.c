@@ -13,7 +13,10 @@
 #include "base/utf8.h"
 
 /* Said where there is no memory to keep what was said; never written to. */
-static struct health__words lost = {.reason = "out of memory: the reason could not be kept"};
+static struct {
+    struct health__words words;
+    char reason[48];
+} lost = {{.explained = true}, "out of memory: the reason could not be kept"};
 
 void health__result_init(struct health_result *r, int64_t deadline_ms)
 {
@@ -48,27 +51,60 @@ void health__result_explain(struct health_result *r, const char *format, va_list
 
 struct health__words *health__words_keep(const struct health_result *r)
 {
+    size_t unit_bytes = strlen(r->unit) + 1, bytes = 0;
     struct health__words *words;
-    size_t unit_bytes;
+    char *to;
 
     if (!r->observed && !r->explained)
         return NULL;
-    unit_bytes = strlen(r->unit) + 1;
-    words = malloc(offsetof(struct health__words, unit) + unit_bytes + r->length + 1);
+    if (r->observed)
+        bytes += sizeof(r->value) + unit_bytes;
+    if (r->explained)
+        bytes += r->length + 1;
+    words = malloc(sizeof(*words) + bytes);
     if (words == NULL)
-        return &lost;
-    words->value = r->value;
-    words->observed = r->observed;
-    words->reason = r->explained ? words->unit + unit_bytes : NULL;
-    memcpy(words->unit, r->unit, unit_bytes);
-    memcpy(words->unit + unit_bytes, r->reason, r->length + 1);
+        return &lost.words;
+    *words = (struct health__words){r->observed, r->explained};
+    to = (char *)(words + 1);
+    if (r->observed) {
+        memcpy(to, &r->value, sizeof(r->value));
+        memcpy(to + sizeof(r->value), r->unit, unit_bytes);
+        to += sizeof(r->value) + unit_bytes;
+    }
+    if (r->explained)
+        memcpy(to, r->reason, r->length + 1);
     return words;
 }
 
 void health__words_free(struct health__words *words)
 {
-    if (words != &lost)
+    if (words != &lost.words)
         free(words);
+}
+
+bool health__words_value(
+    const struct health__words *words, double *ret_value, const char **ret_unit)
+{
+    const char *at;
+
+    if (words == NULL || !words->observed)
+        return false;
+    at = (const char *)(words + 1);
+    memcpy(ret_value, at, sizeof(*ret_value));
+    *ret_unit = at + sizeof(*ret_value);
+    return true;
+}
+
+const char *health__words_reason(const struct health__words *words)
+{
+    const char *unit;
+    double value;
+
+    if (words == NULL || !words->explained)
+        return NULL;
+    if (health__words_value(words, &value, &unit))
+        return unit + strlen(unit) + 1;
+    return (const char *)(words + 1);
 }
 
 enum health_status health_explain(

@@ -16,12 +16,10 @@
 
 #define HEALTH__UNIT_MAX_BYTES 31
 
-/* As kept: one block of memory. */
+/* As kept: one block of memory, in which there is room for what was said, and for nothing else. */
 struct health__words {
-    double value;
-    const char *reason; /* NULL: none */
-    bool observed;      /* there is a value */
-    char unit[];        /* and, after its NUL, the reason */
+    bool observed;  /* the value comes next, and then its unit with a NUL */
+    bool explained; /* the reason, with a NUL, comes last */
 };
 
 /* As being said, on the stack of the worker that runs the callback. */
@@ -50,5 +48,10 @@ void health__result_explain(struct health_result *r, const char *format, va_list
  */
 struct health__words *health__words_keep(const struct health_result *r);
 void health__words_free(struct health__words *words);
+
+/* Both of words that may be NULL.  Returns: the reason, or NULL; whether there is a value. */
+const char *health__words_reason(const struct health__words *words);
+bool health__words_value(
+    const struct health__words *words, double *ret_value, const char **ret_unit);
 
 #endif

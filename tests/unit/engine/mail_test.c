@@ -127,7 +127,7 @@ static void the_last_report_counts(void **unused)
     assert_true(c->state.pending);
     health__mail_read(e);
     assert_int_equal(c->state.status, HEALTH_WARN);
-    assert_string_equal(c->words->reason, "second");
+    assert_string_equal(health__words_reason(c->words), "second");
     assert_int_equal(c->state.result_at, T + 1);
     assert_null(c->reported_words);
     hand_report(&h, "p", HEALTH_PASS, NULL);

@@ -92,10 +92,10 @@ static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unus
     /* What it said is brought back. */
     assert_int_equal(c->outcome, HEALTH_WARN);
     assert_int_equal(c->outcome_us, 20000);
-    assert_string_equal(c->outcome_words->reason, "tight");
+    assert_string_equal(health__words_reason(c->outcome_words), "tight");
     hand_turn(&h, T + 121);
     assert_int_equal(c->state.status, HEALTH_WARN);
-    assert_string_equal(c->words->reason, "tight");
+    assert_string_equal(health__words_reason(c->words), "tight");
 }
 
 static void a_result_is_judged_and_kept(void **unused)
@@ -110,7 +110,7 @@ static void a_result_is_judged_and_kept(void **unused)
     assert_int_equal(c->state.status, HEALTH_FAIL);
     assert_false(c->state.pending);
     assert_int_equal(c->state.result_at, T + 20);
-    assert_string_equal(c->words->reason, "down");
+    assert_string_equal(health__words_reason(c->words), "down");
     assert_int_equal(c->duration_us, 1500);
     assert_null(c->outcome_words);
     assert_int_equal(c->job.state, HEALTH__JOB_ENDED);
@@ -432,7 +432,7 @@ static void a_start_begins_anew(void **unused)
     assert_int_equal(c->duration_us, -1);
     /* The service's last word stays, and its reason. */
     assert_int_equal(pushed->state.status, HEALTH_WARN);
-    assert_string_equal(pushed->words->reason, "tight");
+    assert_string_equal(health__words_reason(pushed->words), "tight");
     assert_int_equal(timer_of(periodic), T + 5000);
     assert_int_equal(timer_of(c), HEALTH__NEVER);
     assert_true(version != health__engine_version(e, HEALTH_ALL, true));

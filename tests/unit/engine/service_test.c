@@ -292,7 +292,7 @@ static void a_report_is_left_for_the_loop(void **unused)
     assert_int_equal(c->mail_flags, HEALTH__MAIL_REPORTED);
     assert_int_equal(c->reported, HEALTH_WARN);
     assert_int_equal(c->reported_at, T + 5);
-    assert_string_equal(c->reported_words->reason, "tight");
+    assert_string_equal(health__words_reason(c->reported_words), "tight");
     assert_null(c->words);
     assert_false(was_woken());
 }
@@ -354,10 +354,11 @@ static void without_memory_the_status_is_kept(void **unused)
     assert_true(memory_end());
     health__mail_read(e);
     assert_int_equal(c->state.status, HEALTH_WARN);
-    assert_string_equal(c->words->reason, "out of memory: the reason could not be kept");
+    assert_string_equal(
+        health__words_reason(c->words), "out of memory: the reason could not be kept");
     assert_accepted(report("p"));
     health__mail_read(e);
-    assert_string_equal(c->words->reason, "words that are kept");
+    assert_string_equal(health__words_reason(c->words), "words that are kept");
 }
 
 int main(void)

@@ -47,22 +47,43 @@ static void said_nothing_keeps_nothing(void **unused)
     assert_null(health__words_keep(&r));
     assert_string_equal(r.reason, "");
     health__words_free(NULL);
+    assert_null(health__words_reason(NULL));
+}
+
+static double value_of(const struct health__words *words)
+{
+    const char *unit;
+    double value = 0;
+
+    assert_true(health__words_value(words, &value, &unit));
+    return value;
+}
+
+static const char *unit_of(const struct health__words *words)
+{
+    const char *unit = NULL;
+    double value;
+
+    assert_true(health__words_value(words, &value, &unit));
+    return unit;
 }
 
 static void a_reason_is_kept(void **unused)
 {
     struct health_result r;
     struct health__words *words;
+    const char *unit = NULL;
+    double value = 17;
 
     (void)unused;
     health__result_init(&r, 0);
     assert_int_equal(health_explain(&r, HEALTH_WARN, "%s: %d of %d", "disk", 9, 10), HEALTH_WARN);
     words = health__words_keep(&r);
     assert_non_null(words);
-    assert_string_equal(words->reason, "disk: 9 of 10");
-    assert_false(words->observed);
-    assert_true(words->value == 0);
-    assert_string_equal(words->unit, "");
+    assert_string_equal(health__words_reason(words), "disk: 9 of 10");
+    assert_false(health__words_value(words, &value, &unit));
+    assert_true(value == 17);
+    assert_null(unit);
     health__words_free(words);
 }
 
@@ -91,12 +112,12 @@ static void the_last_reason_counts(void **unused)
     (void)health_explain(&r, HEALTH_FAIL, "%s", "a long first reason");
     (void)health_explain(&r, HEALTH_FAIL, "short");
     words = health__words_keep(&r);
-    assert_string_equal(words->reason, "short");
+    assert_string_equal(health__words_reason(words), "short");
     health__words_free(words);
 
     (void)health_explain(&r, HEALTH_FAIL, "%s", "");
     words = health__words_keep(&r);
-    assert_string_equal(words->reason, "");
+    assert_string_equal(health__words_reason(words), "");
     health__words_free(words);
 
     /* Taken back. */
@@ -118,16 +139,15 @@ static void the_last_value_counts(void **unused)
     health_observe(&r, -0.25, "s");
     words = health__words_keep(&r);
     assert_non_null(words);
-    assert_true(words->observed);
-    assert_true(words->value == -0.25);
-    assert_string_equal(words->unit, "s");
-    assert_null(words->reason);
+    assert_true(value_of(words) == -0.25);
+    assert_string_equal(unit_of(words), "s");
+    assert_null(health__words_reason(words));
     health__words_free(words);
 
     health_observe(&r, (double)NAN, NULL);
     words = health__words_keep(&r);
-    assert_true(isnan(words->value));
-    assert_string_equal(words->unit, "");
+    assert_true(isnan(value_of(words)));
+    assert_string_equal(unit_of(words), "");
     health__words_free(words);
 
     health_observe(NULL, 1, "s"); /* nothing */
@@ -143,16 +163,16 @@ static void both_are_kept_together(void **unused)
     health_observe(&r, 97, "%");
     (void)health_explain(&r, HEALTH_FAIL, "disk full");
     words = health__words_keep(&r);
-    assert_true(words->observed && words->value == 97);
-    assert_string_equal(words->unit, "%");
-    assert_string_equal(words->reason, "disk full");
+    assert_true(value_of(words) == 97);
+    assert_string_equal(unit_of(words), "%");
+    assert_string_equal(health__words_reason(words), "disk full");
 
     /* And are a copy: the next run says other things. */
     health__result_init(&r, 0);
     (void)health_explain(&r, HEALTH_FAIL, "other");
     health_observe(&r, 1, "?");
-    assert_true(words->value == 97);
-    assert_string_equal(words->reason, "disk full");
+    assert_true(value_of(words) == 97);
+    assert_string_equal(health__words_reason(words), "disk full");
     health__words_free(words);
 }
 
@@ -170,8 +190,8 @@ static void expect_kept(size_t length, const char *tail, size_t kept_length, con
     words = health__words_keep(&r);
     assert_non_null(words);
     memcpy(text + length, kept_tail, strlen(kept_tail) + 1);
-    assert_string_equal(words->reason, text);
-    assert_int_equal(strlen(words->reason), kept_length);
+    assert_string_equal(health__words_reason(words), text);
+    assert_int_equal(strlen(health__words_reason(words)), kept_length);
     health__words_free(words);
 }
 
@@ -248,7 +268,7 @@ static void a_reason_that_cannot_be_written_is_its_format(void **unused)
     (void)health_explain(&r, HEALTH_FAIL, "before");
     assert_int_equal(health_explain(&r, HEALTH_FAIL, mine, wide), HEALTH_FAIL);
     words = health__words_keep(&r);
-    assert_string_equal(words->reason, mine);
+    assert_string_equal(health__words_reason(words), mine);
     health__words_free(words);
 
     /* It is cut as well. */
@@ -257,8 +277,8 @@ static void a_reason_that_cannot_be_written_is_its_format(void **unused)
     format[sizeof(format) - 1] = '\0';
     assert_int_equal(explain(&r, HEALTH_FAIL, format, wide), HEALTH_FAIL);
     words = health__words_keep(&r);
-    assert_int_equal(strlen(words->reason), HEALTH_REASON_MAX_BYTES);
-    assert_memory_equal(words->reason, format, HEALTH_REASON_MAX_BYTES);
+    assert_int_equal(strlen(health__words_reason(words)), HEALTH_REASON_MAX_BYTES);
+    assert_memory_equal(health__words_reason(words), format, HEALTH_REASON_MAX_BYTES);
     health__words_free(words);
 }
 
@@ -266,6 +286,8 @@ static void without_memory_the_words_say_so(void **unused)
 {
     struct health_result r;
     struct health__words *words;
+    const char *unit;
+    double value;
 
     (void)unused;
     health__result_init(&r, 0);
@@ -275,8 +297,8 @@ static void without_memory_the_words_say_so(void **unused)
     words = health__words_keep(&r);
     no_memory = false;
     assert_non_null(words);
-    assert_string_equal(words->reason, "out of memory: the reason could not be kept");
-    assert_false(words->observed);
+    assert_string_equal(health__words_reason(words), "out of memory: the reason could not be kept");
+    assert_false(health__words_value(words, &value, &unit));
     health__words_free(words);
     health__words_free(words);
 }
