@@ -12,22 +12,33 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void health__fd_init(struct health__fd *f, int fd)
+int health__fd_init(struct health__fd *f, int fd)
 {
-    struct stat s = {.st_ino = 0};
+    struct stat s;
+    int cause;
 
-    f->fd = fd;
-    if (fd >= 0)
-        (void)fstat(fd, &s);
-    f->device = s.st_dev;
-    f->inode = s.st_ino;
+    f->fd = -1;
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &s) != 0) {
+        cause = errno;
+        (void)close(fd);
+        errno = cause;
+        return -1;
+    }
+    *f = (struct health__fd){fd, s.st_dev, s.st_ino};
+    return 0;
 }
 
 bool health__fd_is_ours(const struct health__fd *f)
 {
     struct stat s;
 
-    return f->fd >= 0 && fstat(f->fd, &s) == 0 && s.st_dev == f->device && s.st_ino == f->inode;
+    if (f->fd < 0)
+        return false;
+    if (fstat(f->fd, &s) != 0)
+        return errno == ENOMEM;
+    return s.st_dev == f->device && s.st_ino == f->inode;
 }
 
 void health__fd_close(struct health__fd *f)
@@ -39,13 +50,24 @@ void health__fd_close(struct health__fd *f)
 
 int health__fd_pair(struct health__fd *ret_send, struct health__fd *ret_receive)
 {
-    int ends[2];
+    struct health__fd to_send, to_receive;
+    int ends[2], cause;
+    bool failed;
 
     /* Datagrams: a wake is received whole, and none is kept waiting behind another. */
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
         return -1;
-    health__fd_init(ret_send, ends[0]);
-    health__fd_init(ret_receive, ends[1]);
+    failed = health__fd_init(&to_send, ends[0]) != 0;
+    failed |= health__fd_init(&to_receive, ends[1]) != 0;
+    if (failed) {
+        cause = errno;
+        health__fd_close(&to_send);
+        health__fd_close(&to_receive);
+        errno = cause;
+        return -1;
+    }
+    *ret_send = to_send;
+    *ret_receive = to_receive;
     return 0;
 }
 

@@ -19,10 +19,12 @@ struct health__fd {
     ino_t inode;
 };
 
-/* Takes over a socket, -1 for none. */
-void health__fd_init(struct health__fd *f, int fd);
+/* Takes over a socket, -1 for none.  Returns: 0; or -1 with errno as it was for none, or as the
+ * cause why it cannot be known again, and has been closed: there is none then. */
+int health__fd_init(struct health__fd *f, int fd);
 
-/* Whether there is one, and it is still the socket that was taken over. */
+/* Whether there is one, and it is still the socket that was taken over, as far as can be told: the
+ * kernel may have no memory to tell. */
 bool health__fd_is_ours(const struct health__fd *f);
 
 /* Closes it if it is still ours; it is none from then on. */

@@ -54,6 +54,12 @@ void health__poller_remove(struct health__poller *p, struct health__source *sour
     (void)control(p, EPOLL_CTL_DEL, source, 0);
 }
 
+bool health__poller_has(struct health__poller *p, struct health__source *source)
+{
+    /* Without memory in the kernel nothing is known, and so nothing lost. */
+    return health__poller_change(p, source, HEALTH__READABLE) == 0 || errno == ENOMEM;
+}
+
 void health__poller_wait(
     struct health__poller *p, int64_t deadline_ms, int64_t now_ms, struct health__ready *ret_ready)
 {
@@ -66,7 +72,7 @@ void health__poller_wait(
     ret_ready->count = epoll_wait(p->fd, ret_ready->events,
         (int)(sizeof(ret_ready->events) / sizeof(ret_ready->events[0])), timeout);
     if (ret_ready->count < 0)
-        ret_ready->count = errno == EINTR ? HEALTH__INTERRUPTED : HEALTH__CLOSED;
+        ret_ready->count = errno == EINTR || errno == ENOMEM ? HEALTH__INTERRUPTED : HEALTH__CLOSED;
 }
 
 void health__poller_dispatch(const struct health__ready *found)

@@ -6,6 +6,7 @@
 #ifndef HEALTH_BASE_POLLER_H
 #define HEALTH_BASE_POLLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
@@ -32,7 +33,8 @@ struct health__ready {
 };
 enum {
     HEALTH__INTERRUPTED = -1, /* the process was stopped and goes on, or changes its user: all other
-                                 asynchronous signals are blocked in the threads that wait */
+                                 asynchronous signals are blocked in the threads that wait; or the
+                                 kernel had no memory */
     HEALTH__CLOSED = -2       /* the set is no more: the host has closed its descriptor */
 };
 
@@ -46,6 +48,10 @@ int health__poller_add(struct health__poller *p, struct health__source *source, 
 /* Watches it for something else from now on; 0 for nothing, which still wakes for errors. */
 int health__poller_change(struct health__poller *p, struct health__source *source, unsigned what);
 void health__poller_remove(struct health__poller *p, struct health__source *source);
+
+/* Whether the set is still there with the source in it, which is watched for being readable: the
+ * host may have closed either, and have others under their numbers. */
+bool health__poller_has(struct health__poller *p, struct health__source *source);
 
 /* Waits until `deadline_ms` (HEALTH__NEVER: without end; past: not at all) for sources to be ready.
  */

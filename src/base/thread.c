@@ -148,8 +148,9 @@ int health__cond_init(pthread_cond_t *cond)
     error = pthread_condattr_init(&attributes);
     if (error != 0)
         return error;
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    error = pthread_cond_init(cond, &attributes);
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (error == 0)
+        error = pthread_cond_init(cond, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     return error;
 }

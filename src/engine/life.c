@@ -72,8 +72,7 @@ err0:
 
 bool health__life_is_whole(struct health__engine *e)
 {
-    return health__fd_is_ours(&e->wake_receive) &&
-           health__poller_change(&e->poller, &e->wake, HEALTH__READABLE) == 0;
+    return health__fd_is_ours(&e->wake_receive) && health__poller_has(&e->poller, &e->wake);
 }
 
 bool health__life_can_wake(const struct health__engine *e)

@@ -76,12 +76,12 @@ static struct health__connection *find_free(struct health__connections *t)
     return c;
 }
 
-struct health__connection *health__connection_add(struct health__connections *t, int fd,
-    const struct sockaddr *address, socklen_t length, int64_t now)
+struct health__connection *health__connection_add(struct health__connections *t,
+    struct health__fd fd, const struct sockaddr *address, socklen_t length, int64_t now)
 {
     struct health__connection *c = find_free(t);
 
-    health__fd_init(&c->fd, fd);
+    c->fd = fd;
     c->known = false;
     c->since = c->came = now;
     c->answered = c->makes_way = false;

@@ -108,8 +108,8 @@ int health__connections_init(
 void health__connections_done(struct health__connections *t);
 
 /* A connection that was accepted; it begins to read.  There must be room for it. */
-struct health__connection *health__connection_add(struct health__connections *t, int fd,
-    const struct sockaddr *address, socklen_t length, int64_t now);
+struct health__connection *health__connection_add(struct health__connections *t,
+    struct health__fd fd, const struct sockaddr *address, socklen_t length, int64_t now);
 
 /* MHD has closed it, or never took it. */
 void health__connection_remove(struct health__connections *t, struct health__connection *c);

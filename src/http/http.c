@@ -177,7 +177,7 @@ static void resume_all(struct health__http *http)
 /* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on. */
 static bool has_epoll(struct health__http *http)
 {
-    return health__poller_change(http->poller, &http->ready, HEALTH__READABLE) == 0;
+    return health__poller_has(http->poller, &http->ready);
 }
 
 /* Whether all of MHD's is: it aborts if a descriptor is not there any more. */

@@ -56,9 +56,9 @@ static int open_one(struct health__listeners *l, const struct health__address *a
     if (fd < 0)
         return health__fail_errno(HEALTH_ELISTEN, errno, "cannot listen on %s", address->text);
     *listener = (struct health__listener){.source = {ready, fd}};
-    health__fd_init(&listener->fd, fd);
     health__local_init(&listener->local, address);
-    if (health__poller_add(l->poller, &listener->source, HEALTH__READABLE) != 0) {
+    if (health__fd_init(&listener->fd, fd) != 0 ||
+        health__poller_add(l->poller, &listener->source, HEALTH__READABLE) != 0) {
         cause = errno;
         health__fd_close(&listener->fd);
         health__local_remove(&listener->local);
@@ -68,13 +68,14 @@ static int open_one(struct health__listeners *l, const struct health__address *a
     return 0;
 }
 
+/* What cannot be had is tried again later. */
 static void fill(struct health__listeners *l)
 {
     size_t i;
 
     for (i = 0; i < HEALTH__RESERVE; i++)
         if (l->reserve[i].fd < 0)
-            health__fd_init(&l->reserve[i], socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+            (void)health__fd_init(&l->reserve[i], socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
 /* Which port the first has got.  Returns: 0 or HEALTH_ESYSTEM. */
@@ -146,21 +147,24 @@ void health__listeners_forget(struct health__listeners *l)
     l->count = 0;
 }
 
-static void listen_for(struct health__listeners *l, unsigned what)
+/* Returns: whether each is watched for it. */
+static bool listen_for(struct health__listeners *l, unsigned what)
 {
+    bool all = true;
     size_t i;
 
     for (i = 0; i < l->count; i++) {
-        (void)health__poller_change(l->poller, &l->listeners[i].source, what);
+        all &= health__poller_change(l->poller, &l->listeners[i].source, what) == 0;
         /* It is told again: what was ready once may be the host's by now. */
         l->listeners[i].ready = false;
     }
+    return all;
 }
 
 void health__listeners_pause(struct health__listeners *l, int64_t until)
 {
     if (l->paused_to == HEALTH__NOT_YET)
-        listen_for(l, 0);
+        (void)listen_for(l, 0);
     l->paused_to = until;
 }
 
@@ -174,10 +178,8 @@ void health__listeners_tend(struct health__listeners *l, int64_t now)
         ;
     if (i < HEALTH__RESERVE)
         fill(l);
-    if (l->paused_to != HEALTH__NOT_YET && l->paused_to <= now) {
-        l->paused_to = HEALTH__NOT_YET;
-        listen_for(l, HEALTH__READABLE);
-    }
+    if (l->paused_to != HEALTH__NOT_YET && l->paused_to <= now)
+        l->paused_to = listen_for(l, HEALTH__READABLE) ? HEALTH__NOT_YET : now + RETRY_MS;
 }
 
 bool health__listeners_ready(const struct health__listeners *l)

@@ -56,9 +56,8 @@ bool health__systemd_listens(const struct health__systemd *s)
 
 bool health__systemd_send(struct health__systemd *s, const char *line)
 {
-    if (!health__fd_is_ours(&s->fd))
-        health__fd_init(&s->fd, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (s->fd.fd < 0)
+    if (!health__fd_is_ours(&s->fd) &&
+        health__fd_init(&s->fd, socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) != 0)
         return false;
     if (sendto(s->fd.fd, line, strlen(line), MSG_NOSIGNAL, (struct sockaddr *)&s->address,
             s->length) >= 0)

@@ -300,12 +300,12 @@ static void add_url(struct health__line *line, const char *url)
 
 int health_probe(const char *url, unsigned timeout_ms, char *reason, size_t reason_size)
 {
+    int before = errno, result;
     int64_t deadline =
         health__connect_now_ms() + (timeout_ms != 0 ? timeout_ms : HEALTH__CONNECT_DEFAULT_MS);
     const char *wrong = "the URL is NULL";
     struct health__url read;
     struct health__line line;
-    int before = errno, result;
 
     health__line_clear(&line);
     if (url != NULL) {

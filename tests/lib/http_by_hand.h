@@ -59,11 +59,13 @@ static inline struct health__connection *served_connect(uint32_t address, int *r
 {
     struct sockaddr_in in = {
         .sin_family = AF_INET, .sin_port = 1, .sin_addr.s_addr = htonl(address)};
+    struct health__fd server;
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(health__fd_init(&server, ends[0]), 0);
     *ret_client = ends[1];
-    return health__connection_add(&served.http.connections, ends[0],
+    return health__connection_add(&served.http.connections, server,
         (const struct sockaddr *)(const void *)&in, sizeof(in), served.hand.engine.now);
 }
 

@@ -4,7 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: socketpair */
+/* wrap: socketpair fstat */
 #include "base/fd.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,7 +25,12 @@
 int __real_socketpair(int domain, int type, int protocol, int ret_fds[2]);
 int __wrap_socketpair(int domain, int type, int protocol, int ret_fds[2]);
 
+int __real_fstat(int fd, struct stat *ret);
+int __wrap_fstat(int fd, struct stat *ret);
+
 static bool out_of_descriptors;
+static int blind_in; /* after so many looks at a descriptor the next one fails, */
+static int blind_by; /* with this; 0: none does */
 
 int __wrap_socketpair(int domain, int type, int protocol, int ret_fds[2])
 {
@@ -33,6 +39,15 @@ int __wrap_socketpair(int domain, int type, int protocol, int ret_fds[2])
         return -1;
     }
     return __real_socketpair(domain, type, protocol, ret_fds);
+}
+
+int __wrap_fstat(int fd, struct stat *ret)
+{
+    if (blind_by != 0 && blind_in-- == 0) {
+        errno = blind_by;
+        return -1;
+    }
+    return __real_fstat(fd, ret);
 }
 
 static bool is_open(int fd)
@@ -54,7 +69,7 @@ static void what_was_taken_over_is_ours_until_it_is_closed(void **unused)
     int fd = open_socket();
 
     (void)unused;
-    health__fd_init(&f, fd);
+    assert_int_equal(health__fd_init(&f, fd), 0);
     assert_int_equal(f.fd, fd);
     assert_true(health__fd_is_ours(&f));
     health__fd_close(&f);
@@ -69,7 +84,7 @@ static void none_is_nobodys(void **unused)
     struct health__fd f;
 
     (void)unused;
-    health__fd_init(&f, -1);
+    assert_int_equal(health__fd_init(&f, -1), -1);
     assert_int_equal(f.fd, -1);
     assert_false(health__fd_is_ours(&f));
     health__fd_wake(&f);
@@ -114,6 +129,38 @@ static void nor_what_has_its_number_now(void **unused)
         if (i == 2)
             (void)close(pipes[1]);
     }
+}
+
+static void what_could_not_be_known_again_is_closed(void **unused)
+{
+    struct health__fd f;
+    int fd = open_socket();
+
+    (void)unused;
+    blind_by = ENOMEM;
+    blind_in = 0;
+    assert_int_equal(health__fd_init(&f, fd), -1);
+    assert_int_equal(errno, ENOMEM);
+    blind_by = 0;
+    assert_int_equal(f.fd, -1);
+    assert_false(is_open(fd));
+}
+
+/* That the kernel has no memory makes nothing the host's; any other error is none of a socket's. */
+static void without_memory_it_stays_ours(void **unused)
+{
+    struct health__fd f;
+
+    (void)unused;
+    assert_int_equal(health__fd_init(&f, open_socket()), 0);
+    blind_by = EIO;
+    blind_in = 0;
+    assert_false(health__fd_is_ours(&f));
+    blind_by = ENOMEM;
+    blind_in = 0;
+    assert_true(health__fd_is_ours(&f));
+    blind_by = 0;
+    health__fd_close(&f);
 }
 
 /* ---- Waking ---- */
@@ -203,12 +250,25 @@ static void a_wake_without_a_peer_is_lost(void **unused)
 static void without_descriptors_there_is_no_pair(void **unused)
 {
     struct health__fd send_end = {.fd = 4711}, receive_end = {.fd = 4712};
+    int i;
 
     (void)unused;
     out_of_descriptors = true;
     assert_int_equal(health__fd_pair(&send_end, &receive_end), -1);
     assert_int_equal(errno, EMFILE);
     out_of_descriptors = false;
+    blind_by = ENOMEM;
+    for (i = 0; i < 2; i++) {
+        int next = open_socket();
+
+        (void)close(next);
+        blind_in = i;
+        assert_int_equal(health__fd_pair(&send_end, &receive_end), -1);
+        assert_int_equal(errno, ENOMEM);
+        assert_false(is_open(next));
+        assert_false(is_open(next + 1));
+    }
+    blind_by = 0;
     assert_int_equal(send_end.fd, 4711);
     assert_int_equal(receive_end.fd, 4712);
 }
@@ -221,6 +281,8 @@ int main(void)
         TEST(none_is_nobodys),
         TEST(what_the_host_has_closed_is_not_ours),
         TEST(nor_what_has_its_number_now),
+        TEST(what_could_not_be_known_again_is_closed),
+        TEST(without_memory_it_stays_ours),
         TEST(a_pair_wakes),
         TEST(more_wakes_than_there_is_room_for_wake),
         TEST(a_wake_without_a_peer_is_lost),

@@ -3,7 +3,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: epoll_wait epoll_create1 */
+/* wrap: epoll_wait epoll_create1 epoll_ctl */
 #include "base/poller.h"
 
 #include <errno.h>
@@ -24,10 +24,13 @@ int __real_epoll_wait(int fd, struct epoll_event *events, int count, int timeout
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout);
 int __real_epoll_create1(int flags);
 int __wrap_epoll_create1(int flags);
+int __real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 
 /* Instead of waiting: keeps the timeout and looks once. */
 static int waited_ms;
-static int wait_error; /* not 0: what it fails with */
+static int wait_error;    /* not 0: what it fails with */
+static int control_error; /* the same of what changes a set */
 static bool out_of_descriptors;
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout)
@@ -47,6 +50,15 @@ int __wrap_epoll_create1(int flags)
         return -1;
     }
     return __real_epoll_create1(flags);
+}
+
+int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+    if (control_error != 0) {
+        errno = control_error;
+        return -1;
+    }
+    return __real_epoll_ctl(set, operation, fd, event);
 }
 
 /* A source that remembers what it was told. */
@@ -125,20 +137,60 @@ static void it_waits_until_the_deadline(void **unused)
     health__poller_close(&p);
 }
 
+/* So is that there was no memory: the set is no less there for it. */
 static void an_interruption_is_told(void **unused)
 {
+    static const int errors[] = {EINTR, ENOMEM};
     struct health__poller p;
     struct health__ready found;
+    size_t i;
 
     (void)unused;
     assert_int_equal(health__poller_open(&p), 0);
-    wait_error = EINTR;
-    health__poller_wait(&p, HEALTH__NEVER, 1000, &found);
-    wait_error = 0;
-    assert_int_equal(found.count, HEALTH__INTERRUPTED);
-    /* Nothing to tell anyone. */
-    health__poller_dispatch(&found);
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        wait_error = errors[i];
+        health__poller_wait(&p, HEALTH__NEVER, 1000, &found);
+        wait_error = 0;
+        assert_int_equal(found.count, HEALTH__INTERRUPTED);
+        /* Nothing to tell anyone. */
+        health__poller_dispatch(&found);
+    }
     health__poller_close(&p);
+}
+
+/* The host has closed the source, or the set; or their numbers are those of something else. */
+static void a_set_has_what_was_added_to_it(void **unused)
+{
+    struct health__poller p, other;
+    struct pair a;
+    int end;
+
+    (void)unused;
+    assert_int_equal(health__poller_open(&p), 0);
+    assert_int_equal(health__poller_open(&other), 0);
+    pair_open(&a);
+    assert_false(health__poller_has(&p, &a.told.source));
+    assert_int_equal(health__poller_add(&p, &a.told.source, HEALTH__READABLE), 0);
+    assert_true(health__poller_has(&p, &a.told.source));
+    assert_false(health__poller_has(&other, &a.told.source));
+    control_error = ENOMEM;
+    assert_true(health__poller_has(&p, &a.told.source));
+    control_error = 0;
+    health__poller_close(&other);
+
+    end = a.told.source.fd;
+    a.told.source.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_false(health__poller_has(&p, &a.told.source));
+    (void)close(a.told.source.fd);
+    assert_false(health__poller_has(&p, &a.told.source));
+    a.told.source.fd = end;
+
+    other.fd = a.ends[1];
+    assert_false(health__poller_has(&other, &a.told.source));
+    other = p;
+    health__poller_close(&p);
+    assert_false(health__poller_has(&other, &a.told.source));
+    pair_close(&a);
 }
 
 /* The host has closed it, and the number is nobody's, or that of something else. */
@@ -295,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_waits_until_the_deadline),
         cmocka_unit_test(an_interruption_is_told),
+        cmocka_unit_test(a_set_has_what_was_added_to_it),
         cmocka_unit_test(a_set_that_is_no_more_is_told),
         cmocka_unit_test(a_source_is_told_while_it_is_readable),
         cmocka_unit_test(it_is_told_what_it_watches_for),

@@ -234,13 +234,15 @@ static void a_child_only_closes(void **unused)
 {
     int listener, epoll, ends[2];
     struct sockaddr address = {.sa_family = AF_UNIX};
+    struct health__fd ours;
 
     (void)unused;
     assert_accepted(start(NULL));
     listener = http.listeners.listeners[0].fd.fd;
     epoll = http.ready.fd;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    (void)health__connection_add(&http.connections, ends[0], &address, sizeof(address), T);
+    assert_int_equal(health__fd_init(&ours, ends[0]), 0);
+    (void)health__connection_add(&http.connections, ours, &address, sizeof(address), T);
     answers.kept[HEALTH__AT_READY][1][0].reply = (struct health__reply *)(void *)&h;
 
     http.server.forget(&http.server, false);

@@ -220,8 +220,9 @@ static void there_are_never_more_than_there_is_room_for(void **unused)
     for (i = LIMIT; i < ROOM; i++) {
         struct sockaddr address = {.sa_family = AF_INET};
 
-        health__connection_shut(&http.connections,
-            health__connection_add(&http.connections, -1, &address, sizeof(address), T));
+        health__connection_shut(
+            &http.connections, health__connection_add(&http.connections,
+                                   (struct health__fd){.fd = -1}, &address, sizeof(address), T));
     }
     connect_one();
     (void)run_twice(T + 100);

@@ -35,6 +35,7 @@ static size_t accepts_left;
 static int accept_calls;
 
 static int changes;           /* how often the poller was told to watch for something else */
+static bool no_changes;       /* it refuses */
 static uint32_t watched_for;  /* what, the last time */
 static int sockets_left = -1; /* how many sockets can be made; negative: any */
 
@@ -64,6 +65,10 @@ int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
     if (operation == EPOLL_CTL_MOD) {
         changes++;
+        if (no_changes) {
+            errno = ENOMEM;
+            return -1;
+        }
         watched_for = event->events;
     }
     return __real_epoll_ctl(set, operation, fd, event);
@@ -339,6 +344,25 @@ static void a_pause_is_as_long_as_was_said_last(void **unused)
     health__listeners_close(&listeners);
 }
 
+static void a_pause_lasts_until_the_poller_has_heard_of_its_end(void **unused)
+{
+    int client;
+
+    (void)unused;
+    listen_at("127.0.0.1:0");
+    client = connect_to(0);
+    health__listeners_pause(&listeners, T + 20);
+    no_changes = true;
+    health__listeners_tend(&listeners, T + 20);
+    no_changes = false;
+    assert_int_equal(listeners.paused_to, T + 120);
+    health__listeners_tend(&listeners, T + 120);
+    assert_int_equal(listeners.paused_to, HEALTH__NOT_YET);
+    wait_ready();
+    (void)close(client);
+    health__listeners_close(&listeners);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_poller, close_poller)
@@ -350,6 +374,7 @@ int main(void)
         TEST(without_a_reserve_it_pauses),
         TEST(other_wants_of_the_kernel_take_nothing_from_the_reserve),
         TEST(a_pause_is_as_long_as_was_said_last),
+        TEST(a_pause_lasts_until_the_poller_has_heard_of_its_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
