@@ -12,6 +12,7 @@ installed()
 {
     quietly cmake --install "$scratch/$1" --prefix "$scratch/$1-installed"
     files=$(cd "$scratch/$1-installed" && find . -type f -o -type l | sort | paste -sd ' ' -)
+    # shellcheck disable=SC2254 # a pattern
     case $files in
     $2) ;;
     *)
