@@ -31,12 +31,16 @@ static enum health_status check_load(struct health_result *result, void *arg)
     return load[0] < 1000 ? HEALTH_PASS : HEALTH_WARN;
 }
 
-/* Returns the probe that the path asks for; 0: none. */
-static unsigned find_probe(const char *path)
+static const char internal[] = "/internal/"; /* what is behind it is for probes */
+
+/* Returns the probe of this name; 0: none. */
+static unsigned find_probe(const char *name)
 {
-    if (strcmp(path, "/internal/live") == 0)
+    if (strcmp(name, "live") == 0)
         return HEALTH_LIVE;
-    return strcmp(path, "/internal/ready") == 0 ? HEALTH_READY : 0;
+    if (strcmp(name, "startup") == 0)
+        return HEALTH_STARTUP;
+    return strcmp(name, "ready") == 0 ? HEALTH_READY : 0;
 }
 
 /* ---- The service's own server ------------------------------------------------------------ */
@@ -57,9 +61,12 @@ static enum MHD_Result answer(
 
 static enum MHD_Result answer_probe(struct MHD_Connection *connection, unsigned probe)
 {
+    static const char none[] = "not found\n";
     char document[DOCUMENT_BYTES];
     enum health_status status = HEALTH_FAIL;
     size_t length = 0;
+    if (probe == 0)
+        return answer(connection, 404, "text/plain", none, sizeof(none) - 1);
     /* Where only the document fails, for want of room or memory, the status is there all the same:
      * the code is what a probe reads. */
     if (health_document(NULL, probe, document, sizeof(document), &length, &status) != 0)
@@ -72,10 +79,10 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     const char *method, const char *version, const char *data, size_t *data_size, void **state)
 {
     static const char hello[] = "hello\n";
-    unsigned probe = find_probe(path);
+    const size_t prefix = sizeof(internal) - 1;
     (void)arg, (void)method, (void)version, (void)data, (void)data_size, (void)state;
-    if (probe != 0)
-        return answer_probe(connection, probe);
+    if (strncmp(path, internal, prefix) == 0)
+        return answer_probe(connection, find_probe(path + prefix));
     return answer(connection, 200, "text/plain", hello, sizeof(hello) - 1);
 }
 

@@ -15,6 +15,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 case $* in
 '' | --stay) stay=$* ;;
+-h | --help)
+    sed -n '2,/^$/{/^#$/!s/^# //p;}' "$0" | sed '/^Copyright/,$d'
+    exit 0
+    ;;
 *)
     echo "Usage: sh $0 [--stay]" >&2
     exit 2

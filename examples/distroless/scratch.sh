@@ -12,7 +12,8 @@
 # no change to the system's lists of packages: those for sources are made from them, in a folder.
 #
 # Packages that are missing are installed.  What is built stays in build/scratch, or
-# HEALTH_BUILD_ROOT/scratch, for the next time: prefix/ with the libraries, image/ with the programs.
+# HEALTH_BUILD_ROOT/scratch, for the next time: prefix/ with the libraries, libhealth among them, to
+# link a service of your own with; image/ with the programs.
 #
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
@@ -26,6 +27,10 @@ tag=example-service:scratch
 for word in "$@"; do
     case $word in
     --no-image) with_image=no ;;
+    -h | --help)
+        sed -n '2,/^$/{/^#$/!s/^# //p;}' "$0" | sed '/^Copyright/,$d'
+        exit 0
+        ;;
     -*)
         echo "Usage: sh $0 [--no-image] [TAG]" >&2
         exit 2
@@ -141,6 +146,7 @@ build_service()
         configure_service
     fi
     logged cmake --build "$work/service" --target service health-probe libhealth_static
+    logged cmake --install "$work/service" --prefix "$prefix"
 }
 
 configure_service()

@@ -37,8 +37,11 @@ HEALTH_PUBLIC enum health_status health_check_mutex(struct health_result *result
  * "HOST:PORT" where HOST is an IPv4 address, an IPv6 address in brackets, or "localhost"
  * (127.0.0.1)? Ask it of the service's own main port: the kernel completes connections while the
  * backlog has room, so an accept loop that is stuck shows once the backlog is full; a heartbeat in
- * the loop shows it sooner.  Asked of a dependency it belongs in /ready, never in /live.  No name
- * is resolved: that can take longer than any timeout.
+ * the loop shows it sooner.  Asked of a dependency it belongs in /ready, never in /live.
+ *
+ * No name is resolved: that can take longer than any timeout, and a check whose host is a name
+ * always fails.  For "db.example.com:5432" call getaddrinfo() once, when the service starts, and
+ * have a callback of your own connect to what it found, as check_upstream() in examples/service.c.
  *
  * The connection is closed at once.  It waits for three quarters of what is left of the time.
  *

@@ -46,7 +46,8 @@ extern "C" {
  *
  * Why, in one line of UTF-8 without control characters, goes into `reason` (may be NULL): the code
  * and, from a document like ours, the names and reasons of what fails, as far as they are within
- * its first 32 KiB: about two hundred checks.  Where it is healthy, what was asked and the code.
+ * its first 32 KiB: about two hundred checks.  Where it is healthy, what was asked, and the code,
+ * that it accepts, or when the file was touched.
  *
  * Returns: 0 if healthy; 1 if not; HEALTH_EINVAL if `url` is none of these or NULL, with `reason`
  * saying why (health_last_error() does not).  errno is left alone but for that.

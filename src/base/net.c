@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,77 +21,79 @@
 #define DEFER_ACCEPT_S 3
 #define DEFAULT_MODE   0600u /* of a unix socket */
 
-/* Reads decimal digits up to the end of the string.  Returns: -1 if it is no port. */
-static int parse_port(const char *s)
+static const char no_host[] = "the host is no IP address and not *: names are not resolved";
+
+/* Reads digits up to the end of the string.  Returns: -1 if there is another or none, or too many.
+ */
+static int parse_number(const char *s, int base, size_t most_digits)
 {
-    int port = 0;
+    int number = 0;
     size_t i;
 
-    for (i = 0; s[i] >= '0' && s[i] <= '9' && i < 5; i++)
-        port = port * 10 + (s[i] - '0');
-    return i > 0 && s[i] == '\0' && port <= 65535 ? port : -1;
+    for (i = 0; s[i] >= '0' && s[i] < '0' + base && i < most_digits; i++)
+        number = number * base + (s[i] - '0');
+    return i > 0 && s[i] == '\0' ? number : -1;
 }
 
-static void set_any(struct health__address *a, uint16_t port)
+int health__address_parse_port(const char *s)
 {
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a->socket;
+    int port = parse_number(s, 10, 5);
 
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = port;
-    in6->sin6_addr = in6addr_any;
-    a->length = sizeof(*in6);
+    return port <= 65535 ? port : -1;
 }
 
-static int set_ipv6(struct health__address *a, const char *host, uint16_t port)
+/* Returns: NULL, or what is wrong with the host. */
+static const char *set_ipv6(struct health__address *a, const char *host, uint16_t port)
 {
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&a->socket;
 
     in6->sin6_family = AF_INET6;
     in6->sin6_port = port;
     a->length = sizeof(*in6);
-    return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1 ? 0 : -1;
+    return inet_pton(AF_INET6, host, &in6->sin6_addr) == 1 ? NULL : no_host;
 }
 
-static int set_ipv4(struct health__address *a, const char *host, uint16_t port)
+static const char *set_ipv4(struct health__address *a, const char *host, uint16_t port)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)&a->socket;
 
     in->sin_family = AF_INET;
     in->sin_port = port;
     a->length = sizeof(*in);
-    return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
+    return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? NULL : no_host;
 }
 
 /* Reads "/PATH" or "/PATH?mode=0660", which it takes apart. */
-static int parse_unix(char *text, struct health__address *a)
+static const char *parse_unix(char *text, struct health__address *a)
 {
     static const char mode[] = "?mode=";
     struct sockaddr_un *un = (struct sockaddr_un *)&a->socket;
     char *query = strchr(text, '?');
-    size_t i;
+    int number;
 
     a->mode = DEFAULT_MODE;
     if (query != NULL) {
         if (strncmp(query, mode, sizeof(mode) - 1) != 0)
-            return -1;
+            return "only ?mode= can follow the socket's path";
         *query = '\0';
         query += sizeof(mode) - 1;
-        a->mode = 0;
-        for (i = 0; query[i] >= '0' && query[i] <= '7' && i < 4; i++)
-            a->mode = a->mode * 8 + (unsigned)(query[i] - '0');
-        if (i == 0 || query[i] != '\0' || a->mode > 0777)
-            return -1;
+        number = parse_number(query, 8, 4);
+        if (number < 0 || number > 0777)
+            return "the mode is not one to four octal digits, 0777 at most";
+        a->mode = (unsigned)number;
     }
-    if (text[0] != '/' || strlen(text) >= sizeof(un->sun_path))
-        return -1;
+    if (text[0] != '/')
+        return "the socket's path does not begin with a slash";
+    if (strlen(text) >= sizeof(un->sun_path))
+        return "the socket's path is longer than the kernel's 107 bytes";
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, text, strlen(text) + 1);
     a->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(text) + 1);
-    return 0;
+    return NULL;
 }
 
 /* Reads "HOST:PORT" or "unix:/PATH", which it takes apart. */
-static int parse_one(char *text, struct health__address *a)
+static const char *parse_one(char *text, struct health__address *a)
 {
     char *colon = strrchr(text, ':');
     size_t length;
@@ -99,31 +102,32 @@ static int parse_one(char *text, struct health__address *a)
 
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, a);
-    if (colon == NULL)
-        return -1;
-    number = parse_port(colon + 1);
+    if (colon == NULL || strchr(colon, ']') != NULL)
+        return "the port is missing";
+    number = health__address_parse_port(colon + 1);
     if (number < 0)
-        return -1;
+        return "the port is no number from 0 to 65535";
     port = htons((uint16_t)number);
     *colon = '\0';
     length = (size_t)(colon - text);
 
     if (strcmp(text, "*") == 0) {
         a->any = true;
-        set_any(a, port);
-        return 0;
+        return set_ipv6(a, "::", port);
     }
     if (text[0] == '[' && text[length - 1] == ']') {
         text[length - 1] = '\0';
         return set_ipv6(a, text + 1, port);
     }
+    if (strchr(text, ':') != NULL)
+        return "an IPv6 address wants brackets: [::1]:80";
     return set_ipv4(a, text, port);
 }
 
-int health__address_parse(const char **list, struct health__address *ret_address)
+const char *health__address_parse(const char **list, struct health__address *ret_address)
 {
     struct health__address a;
-    const char *start = *list, *comma, *end;
+    const char *start = *list, *comma, *end, *wrong;
     char text[sizeof(a.text)];
 
     while (*start == ' ')
@@ -132,18 +136,27 @@ int health__address_parse(const char **list, struct health__address *ret_address
     end = comma != NULL ? comma : start + strlen(start);
     while (end > start && end[-1] == ' ')
         end--;
-    if (end == start || (size_t)(end - start) >= sizeof(text))
-        return -1;
+    if ((size_t)(end - start) >= sizeof(text))
+        return "it is too long";
 
     memset(&a, 0, sizeof(a));
-    memcpy(text, start, (size_t)(end - start));
-    text[end - start] = '\0';
-    memcpy(a.text, text, sizeof(a.text));
-    if (parse_one(text, &a) != 0)
-        return -1;
+    memcpy(a.text, start, (size_t)(end - start));
+    memcpy(text, a.text, sizeof(text));
+    wrong = parse_one(text, &a);
+    if (wrong != NULL)
+        return wrong;
     *ret_address = a;
     *list = comma != NULL ? comma + 1 : NULL;
-    return 0;
+    return NULL;
+}
+
+bool health__address_is_no_socket(const struct health__address *address)
+{
+    struct stat s;
+
+    return address->socket.ss_family == AF_UNIX &&
+           lstat(((const struct sockaddr_un *)&address->socket)->sun_path, &s) == 0 &&
+           !S_ISSOCK(s.st_mode);
 }
 
 unsigned health__address_port(const struct sockaddr_storage *address)

@@ -26,9 +26,15 @@ struct health__address {
  * "unix:/run/app.sock" or "unix:/run/app.sock?mode=0660", and moves *list behind it and its comma;
  * *list is NULL after the last.
  *
- * Returns: 0, or -1 if it is no address; *list is untouched then.
+ * Returns: NULL, or what is wrong with it, in words; *list is untouched then.
  */
-int health__address_parse(const char **list, struct health__address *ret_address);
+const char *health__address_parse(const char **list, struct health__address *ret_address);
+
+/* Reads decimal digits up to the end of the string.  Returns: 0 to 65535; -1 if it is no port. */
+int health__address_parse_port(const char *s);
+
+/* Whether there is a file where the unix socket is to be, and no socket. */
+bool health__address_is_no_socket(const struct health__address *address);
 
 /* The port of an IPv4 or IPv6 socket address. */
 unsigned health__address_port(const struct sockaddr_storage *address);

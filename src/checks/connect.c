@@ -39,16 +39,20 @@ static unsigned read_port(const char *s)
     return s[i] == '\0' && port <= 65535 ? port : 0;
 }
 
-/* Returns: the length of the address; 0 if the text is none. */
-static socklen_t read_address(const char *text, union address *ret)
+/* Returns: NULL, or what is wrong with the text. */
+static const char *read_address(const char *text, union address *ret, socklen_t *ret_length)
 {
+    static const char no_host[] =
+        "the host is no IP address and not localhost; names are not resolved";
     const char *colon = strrchr(text, ':');
     unsigned port = colon != NULL ? read_port(colon + 1) : 0;
     char host[INET6_ADDRSTRLEN + 2];
     size_t length;
 
-    if (port == 0 || (size_t)(colon - text) >= sizeof(host))
-        return 0;
+    if (port == 0)
+        return "there is no port from 1 to 65535";
+    if ((size_t)(colon - text) >= sizeof(host))
+        return no_host;
     length = (size_t)(colon - text);
     memcpy(host, text, length);
     host[length] = '\0';
@@ -57,14 +61,16 @@ static socklen_t read_address(const char *text, union address *ret)
         host[length - 1] = '\0';
         ret->six.sin6_family = AF_INET6;
         ret->six.sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, host + 1, &ret->six.sin6_addr) == 1 ? sizeof(ret->six) : 0;
+        *ret_length = sizeof(ret->six);
+        return inet_pton(AF_INET6, host + 1, &ret->six.sin6_addr) == 1 ? NULL : no_host;
     }
     ret->four.sin_family = AF_INET;
     ret->four.sin_port = htons((uint16_t)port);
+    *ret_length = sizeof(ret->four);
     return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
                &ret->four.sin_addr) == 1
-               ? sizeof(ret->four)
-               : 0;
+               ? NULL
+               : no_host;
 }
 
 /* Waits until the socket is connected or cannot be.  Returns: 0 then, else an error number. */
@@ -109,15 +115,15 @@ static int try_to_connect(
 
 enum health_status health_check_connect(struct health_result *result, void *address)
 {
-    const char *text = address;
+    const char *text = address != NULL ? address : "NULL", *wrong;
     union address to;
-    socklen_t length = text != NULL ? read_address(text, &to) : 0;
+    socklen_t length;
     char reason[96];
     int before = errno, error;
 
-    if (length == 0)
-        return health_explain(result, HEALTH_FAIL, "no address of the form \"127.0.0.1:80\": %.64s",
-            text != NULL ? text : "NULL");
+    wrong = read_address(text, &to, &length);
+    if (wrong != NULL)
+        return health_explain(result, HEALTH_FAIL, "'%.64s': %s", text, wrong);
     error = try_to_connect(&to, length, result);
     errno = before;
     if (error == 0)

@@ -23,16 +23,17 @@ int health__listeners_check(const char *list)
     size_t count = 0;
 
     while (rest != NULL) {
-        const char *one = rest + strspn(rest, " ");
+        const char *one = rest + strspn(rest, " "), *wrong;
 
         if (*one == '\0' || *one == ',')
             return health__fail(
                 HEALTH_EINVAL, EINVAL, "listen: an empty address in '%.128s'", list);
-        if (health__address_parse(&rest, &address) != 0)
+        wrong = health__address_parse(&rest, &address);
+        if (wrong != NULL)
             return health__fail(HEALTH_EINVAL, EINVAL,
-                "listen: no address: '%.*s' (like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\", "
-                "\"unix:/run/app.sock\")",
-                (int)(strcspn(one, ",") < 128 ? strcspn(one, ",") : 128), one);
+                "listen: '%.*s': %s (it is like \"*:8080\", \"127.0.0.1:8080\", \"[::1]:8080\", "
+                "\"unix:/run/app.sock?mode=0660\")",
+                (int)(strcspn(one, ",") < 128 ? strcspn(one, ",") : 128), one, wrong);
         if (++count > HEALTH__LISTENERS_MAX)
             return health__fail(
                 HEALTH_EINVAL, EINVAL, "listen: more than %d addresses", HEALTH__LISTENERS_MAX);
@@ -51,10 +52,12 @@ static void ready(struct health__source *source, unsigned what)
 static int open_one(struct health__listeners *l, const struct health__address *address)
 {
     struct health__listener *listener = &l->listeners[l->count];
-    int fd = health__address_listen(address), cause;
+    int fd = health__address_listen(address), cause = errno;
 
     if (fd < 0)
-        return health__fail_errno(HEALTH_ELISTEN, errno, "cannot listen on %s", address->text);
+        return health__fail_errno(HEALTH_ELISTEN, cause, "cannot listen on %s%s", address->text,
+            cause == EADDRINUSE && health__address_is_no_socket(address) ? ", which is no socket"
+                                                                         : "");
     *listener = (struct health__listener){.source = {ready, fd}};
     health__local_init(&listener->local, address);
     if (health__fd_init(&listener->fd, fd) != 0 ||
@@ -100,7 +103,7 @@ int health__listeners_open(
     *l = (struct health__listeners){.poller = poller, .paused_to = HEALTH__NOT_YET};
     for (i = 0; i < HEALTH__RESERVE; i++)
         l->reserve[i].fd = -1;
-    while (error == 0 && list != NULL && health__address_parse(&list, &address) == 0)
+    while (error == 0 && list != NULL && health__address_parse(&list, &address) == NULL)
         error = open_one(l, &address);
     if (error == 0 && l->count > 0)
         error = learn_port(l);
@@ -170,14 +173,9 @@ void health__listeners_pause(struct health__listeners *l, int64_t until)
 
 void health__listeners_tend(struct health__listeners *l, int64_t now)
 {
-    size_t i;
-
     if (l->count == 0)
         return;
-    for (i = 0; i < HEALTH__RESERVE && l->reserve[i].fd >= 0; i++)
-        ;
-    if (i < HEALTH__RESERVE)
-        fill(l);
+    fill(l);
     if (l->paused_to != HEALTH__NOT_YET && l->paused_to <= now)
         l->paused_to = listen_for(l, HEALTH__READABLE) ? HEALTH__NOT_YET : now + RETRY_MS;
 }

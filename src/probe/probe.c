@@ -30,10 +30,16 @@ enum { HEALTHY = 0, UNHEALTHY = 1 };
 
 /* ---- Words ---- */
 
-static int fail(struct health__line *line, const char *why)
+static int pass(struct health__line *line, const char *how)
 {
     health__line_add(line, ": ");
-    health__line_add(line, why);
+    health__line_add(line, how);
+    return HEALTHY;
+}
+
+static int fail(struct health__line *line, const char *why)
+{
+    (void)pass(line, why);
     return UNHEALTHY;
 }
 
@@ -229,6 +235,7 @@ static int ask_file(const struct health__url *url, struct health__line *line)
     char path[1024];
     struct stat s;
     int64_t age_ms;
+    bool fresh;
 
     if (url->path_length >= sizeof(path))
         return fail(line, "the path is too long");
@@ -237,32 +244,31 @@ static int ask_file(const struct health__url *url, struct health__line *line)
     if (stat(path, &s) != 0)
         return fail_errno(line, errno);
     if (url->max_age_ms < 0)
-        return HEALTHY;
+        return pass(line, "it is there");
     age_ms = age_of(&s.st_mtim);
     /* A clock that was set back must not make it fresh for as long. */
     if (age_ms < -FUTURE_MS)
         return fail(line, "touched in the future");
-    if (age_ms <= url->max_age_ms)
-        return HEALTHY;
-    (void)fail(line, "not touched for ");
-    health__line_add_number(line, (unsigned)(age_ms / 1000));
-    health__line_add(line, " s");
-    return UNHEALTHY;
+    fresh = age_ms <= url->max_age_ms;
+    (void)pass(line, fresh ? "touched " : "not touched for ");
+    health__line_add_number(line, age_ms > 0 ? (unsigned)(age_ms / 1000) : 0);
+    health__line_add(line, fresh ? " s ago" : " s");
+    return fresh ? HEALTHY : UNHEALTHY;
 }
 
 /* ---- All together ---- */
 
 static int ask(const struct health__url *url, int64_t deadline, struct health__line *line)
 {
-    int fd, error, result = HEALTHY;
+    int fd, error, result;
 
     if (url->scheme == HEALTH__FILE)
         return ask_file(url, line);
     fd = health__connect_to(url, deadline, &error);
     if (fd < 0)
         return fail_errno(line, error);
-    if (url->scheme == HEALTH__HTTP)
-        result = ask_http(fd, url, deadline, line);
+    result =
+        url->scheme == HEALTH__HTTP ? ask_http(fd, url, deadline, line) : pass(line, "accepts");
     (void)close(fd);
     return result;
 }

@@ -28,16 +28,6 @@ static const char *find(const char *text, const char *part)
     return *text != '\0' ? text : NULL;
 }
 
-static bool is_port(const char *s)
-{
-    size_t digits = strspn(s, "0123456789"), i;
-    unsigned value = 0;
-
-    for (i = 0; i < digits && i < 6; i++)
-        value = value * 10 + (unsigned)(s[i] - '0');
-    return digits > 0 && digits < 6 && s[digits] == '\0' && value > 0 && value <= 65535;
-}
-
 /* What is wrong with a host and its port (":80"; NULL: none), of which there is something. */
 static const char *why_none(const char *host, const char *port)
 {
@@ -48,7 +38,7 @@ static const char *why_none(const char *host, const char *port)
     if (colon != NULL && strchr(colon + 1, ':') != NULL &&
         host[strspn(host, "0123456789abcdefABCDEF:")] == '\0')
         return "an IPv6 address wants brackets: [::1]:80";
-    if (port != NULL && !is_port(port + 1))
+    if (port != NULL && health__address_parse_port(port + 1) <= 0)
         return "the port is no number from 1 to 65535";
     return "the host is no IP address with a port, and not localhost: other names would need a "
            "resolver";
@@ -97,7 +87,7 @@ static const char *read_host(
         memcpy(one, host, n);
         memcpy(one + n, port, strlen(port) + 1);
         list = one;
-        if (health__address_parse(&list, &url->addresses[i]) != 0 || list != NULL ||
+        if (health__address_parse(&list, &url->addresses[i]) != NULL || list != NULL ||
             url->addresses[i].any || health__address_port(&url->addresses[i].socket) == 0)
             return why_none(url->host, given);
     }

@@ -24,10 +24,15 @@ patiently grep -q 'on port' "$scratch/out" || fail "it does not start"
 url=http://127.0.0.1:$(sed -n 's/.*on port //p' "$scratch/out")
 
 echo "== Probes"
-for probe in live ready; do
+for probe in live ready startup; do
     code=$(curl -s -m 10 -o "$scratch/body" -w '%{http_code} %{content_type}' "$url/internal/$probe")
     [ "$code" = "200 application/health+json" ] || fail "/internal/$probe: $code"
     grep -q '^{"status":"pass",.*}$' "$scratch/body" || fail "/internal/$probe: $(cat "$scratch/body")"
+done
+
+for probe in '' health live/ lives; do
+    code=$(curl -s -m 10 -o /dev/null -w '%{http_code}' "$url/internal/$probe")
+    [ "$code" = 404 ] || fail "/internal/$probe: $code"
 done
 
 echo "== What it serves"

@@ -55,6 +55,13 @@ kill -TERM "$pid"
 wait "$pid" || true
 [ -z "$(left)" ] || fail "it leaves running: $(left)"
 
+echo "== Help is no failure"
+for script in quickstart.sh distroless/scratch.sh; do
+    sh "$root/examples/$script" --help >"$scratch/said" 2>"$scratch/err" || fail "$script --help ends with $?"
+    must_say "^ *sh examples/$script"
+    [ ! -s "$scratch/err" ] || fail "$script --help says on stderr: $(cat "$scratch/err")"
+done
+
 echo "== Wrong options are refused"
 if sh "$root/examples/quickstart.sh" --nonsense >"$scratch/said" 2>&1; then
     fail "--nonsense is taken"

@@ -415,27 +415,31 @@ static void one_that_accepts_no_more_fails_in_time(void **state)
 
 static void what_is_no_address_is_said_so(void **state)
 {
-    static const char *const addresses[] = {NULL, "", ":", ":80", "80", "localhost", "127.0.0.1",
+    static const char *const no_ports[] = {NULL, "", ":", "80", "localhost", "127.0.0.1",
         "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:00000", "127.0.0.1:65536", "127.0.0.1:99999",
         "127.0.0.1:18446744073709551697", "127.0.0.1:000080", "127.0.0.1:8x", "127.0.0.1:-1",
-        "127.0.0.1: 80", "127.0.0.1:80 ", " 127.0.0.1:80", "127.1:80", "1.2.3.4.5:80",
-        "256.0.0.1:80", "::1:80", "[::1]", "[::1]80", "[::1:80", "::1]:80", "[]:80", "[:80",
-        "[127.0.0.1]:80", "[::1%lo]:80", "[[::1]]:80", "example.com:80", "LOCALHOST:80", "*:80",
-        "http://127.0.0.1:80", "unix:/run/it.sock",
+        "127.0.0.1: 80", "127.0.0.1:80 ", "[::1]", "[::1]80", "unix:/run/it.sock"};
+    static const char *const no_hosts[] = {":80", " 127.0.0.1:80", "127.1:80", "1.2.3.4.5:80",
+        "256.0.0.1:80", "::1:80", "[::1:80", "::1]:80", "[]:80", "[:80", "[127.0.0.1]:80",
+        "[::1%lo]:80", "[[::1]]:80", "example.com:80", "LOCALHOST:80", "*:80",
+        "http://127.0.0.1:80", "db.example.com:5432",
         "0000000000000000000000000000000000000000000000000000000000000000000000000000127.0.0.1:80"};
-    static const char before[] = "no address of the form \"127.0.0.1:80\": ";
     struct health *h = service_start(NULL);
     size_t i;
 
     (void)state;
-    for (i = 0; i < COUNT(addresses); i++) {
-        char expected[128];
+    for (i = 0; i < COUNT(no_ports) + COUNT(no_hosts); i++) {
+        bool no_port = i < COUNT(no_ports);
+        const char *address = no_port ? no_ports[i] : no_hosts[i - COUNT(no_ports)];
+        char expected[160];
         json_t *doc;
         int ms;
 
-        (void)snprintf(expected, sizeof(expected), "%s%.64s", before,
-            addresses[i] != NULL ? addresses[i] : "NULL");
-        add(h, health_check_connect, (void *)(uintptr_t)addresses[i], LONG_MS);
+        (void)snprintf(expected, sizeof(expected), "'%.64s': %s",
+            address != NULL ? address : "NULL",
+            no_port ? "there is no port from 1 to 65535"
+                    : "the host is no IP address and not localhost; names are not resolved");
+        add(h, health_check_connect, (void *)(uintptr_t)address, LONG_MS);
         doc = look(h, "fail", &ms);
         assert_check(doc, "it", "fail", expected);
         document_free(doc);

@@ -126,7 +126,7 @@ static void either_address_is_enough(void **state)
 
         assert_int_equal(odd_server_start(&s), 0);
         probing_expect(url_of("http://localhost:#/", s.port), PATIENT_MS, 0, ": 204");
-        probing_expect(url_of("tcp:localhost:#", s.port), PATIENT_MS, 0, "");
+        probing_expect(url_of("tcp:localhost:#", s.port), PATIENT_MS, 0, ": accepts");
         odd_server_stop(&s);
         probing_expect(url_of("http://localhost:#/", s.port), PATIENT_MS, 1, REFUSED);
         probing_expect(url_of("tcp:localhost:#", s.port), PATIENT_MS, 1, REFUSED);
@@ -309,13 +309,13 @@ static void tcp_succeeds_if_it_connects(void **state)
 
     (void)state;
     assert_int_equal(odd_server_start(&silent), 0);
-    probing_expect(url_of("tcp:127.0.0.1:#", silent.port), PATIENT_MS, 0, "");
+    probing_expect(url_of("tcp:127.0.0.1:#", silent.port), PATIENT_MS, 0, ": accepts");
     probing_expect(url_of("tcp:127.0.0.1:#", port), PATIENT_MS, 1, REFUSED);
     if (probing_has_program()) {
         arguments[1] = url_of("tcp:127.0.0.1:#", silent.port);
         probing_run(&run, arguments, NULL);
         assert_int_equal(run.status, 0);
-        (void)snprintf(line, sizeof(line), "%s\n", arguments[1]);
+        (void)snprintf(line, sizeof(line), "%s: accepts\n", arguments[1]);
         assert_string_equal(run.out, line);
     }
     odd_server_stop(&silent);
@@ -439,7 +439,7 @@ static void make_file(const char *path)
 static void a_file_is_healthy_while_it_is_touched(void **state)
 {
     const char *path = in_directory("alive");
-    char url[128], old[128], hour[128], now[128];
+    char url[128], old[128], hour[128], now[128], reason[400];
 
     (void)state;
     (void)snprintf(url, sizeof(url), "file:%s", path);
@@ -449,18 +449,20 @@ static void a_file_is_healthy_while_it_is_touched(void **state)
     probing_expect(url, 0, 1, ": it is not there");
     probing_expect(hour, 0, 1, ": it is not there");
     make_file(path);
-    probing_expect(url, 0, 0, "");
-    probing_expect(old, 0, 0, "");
+    probing_expect(url, 0, 0, ": it is there");
+    probing_expect(old, 0, 0, ": touched \xE2\x80\xA6");
     date(path, time(NULL) - 100);
-    probing_expect(url, 0, 0, "");
+    probing_expect(url, 0, 0, ": it is there");
     probing_expect(old, 0, 1, ": not touched for 10\xE2\x80\xA6");
     probing_expect(now, 0, 1, ": not touched for 10\xE2\x80\xA6");
-    probing_expect(hour, 0, 0, "");
+    probing_expect(hour, 0, 0, ": touched 10\xE2\x80\xA6");
     date(path, 0);
     probing_expect(hour, 0, 1, ": not touched for 1\xE2\x80\xA6");
-    probing_expect(url, 0, 0, "");
+    probing_expect(url, 0, 0, ": it is there");
     assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
-    probing_expect(old, 0, 0, "");
+    probing_expect(old, 0, 0, ": touched \xE2\x80\xA6");
+    assert_int_equal(probing_ask(old, 0, reason, NULL), 0);
+    assert_string_equal(reason + strlen(reason) - 6, " s ago");
     assert_int_equal(unlink(path), 0);
 }
 
@@ -478,7 +480,7 @@ static void a_file_of_the_future_is_not_fresh(void **state)
     make_file(path);
     /* Clocks may differ a little. */
     date(path, time(NULL) + 1);
-    probing_expect(url, 0, 0, "");
+    probing_expect(url, 0, 0, ": touched 0 s ago");
     date(path, time(NULL) + 10);
     probing_expect(url, 0, 1, ": touched in the future");
     probing_expect(hour, 0, 1, ": touched in the future");
@@ -500,10 +502,10 @@ static void any_kind_of_file_will_do(void **state)
 
     (void)state;
     (void)snprintf(url, sizeof(url), "file:%s", directory);
-    probing_expect(url, 0, 0, "");
+    probing_expect(url, 0, 0, ": it is there");
     (void)snprintf(url, sizeof(url), "file:%s", path);
     assert_int_equal(mkfifo(path, 0600), 0);
-    probing_expect(url, 0, 0, "");
+    probing_expect(url, 0, 0, ": it is there");
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/nowhere", path), 0);
     probing_expect(url, 0, 1, ": it is not there");

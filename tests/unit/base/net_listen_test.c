@@ -77,7 +77,7 @@ static struct health__address address(const char *text)
 {
     struct health__address a;
 
-    assert_int_equal(health__address_parse(&text, &a), 0);
+    assert_null(health__address_parse(&text, &a));
     return a;
 }
 

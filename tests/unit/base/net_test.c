@@ -61,7 +61,7 @@ static void each_form_is_read(void **unused)
         struct health__address a;
         const char *list = forms[i].text;
 
-        assert_int_equal(health__address_parse(&list, &a), 0);
+        assert_null(health__address_parse(&list, &a));
         assert_null(list);
         assert_string_equal(shown(&a), forms[i].means);
         assert_string_equal(a.text, forms[i].text);
@@ -90,7 +90,7 @@ static void unix_sockets_are_read_with_their_mode(void **unused)
         const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&a.socket;
         const char *list = forms[i].text;
 
-        assert_int_equal(health__address_parse(&list, &a), 0);
+        assert_null(health__address_parse(&list, &a));
         assert_null(list);
         assert_int_equal(a.socket.ss_family, AF_UNIX);
         assert_string_equal(un->sun_path, forms[i].path);
@@ -113,15 +113,15 @@ static void the_path_of_a_unix_socket_has_its_length(void **unused)
 
     (void)unused;
     memset(text + 6, 'x', longest - 1);
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     (void)strcat(text, "?mode=0660");
     list = text;
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     assert_string_equal(a.text, text);
     text[5 + longest] = 'x';
     text[5 + longest + 1] = '\0';
     list = text;
-    assert_int_equal(health__address_parse(&list, &a), -1);
+    assert_non_null(health__address_parse(&list, &a));
 }
 
 static void a_list_is_read_from_the_front(void **unused)
@@ -130,13 +130,13 @@ static void a_list_is_read_from_the_front(void **unused)
     struct health__address a;
 
     (void)unused;
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     assert_string_equal(shown(&a), "* :: 8080");
     assert_string_equal(a.text, "*:8080");
     assert_string_equal(list, "127.0.0.1:81,  [::1]:82  ");
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     assert_string_equal(shown(&a), "127.0.0.1 81");
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     assert_string_equal(shown(&a), "::1 82");
     assert_string_equal(a.text, "[::1]:82");
     assert_null(list);
@@ -217,11 +217,92 @@ static void what_is_no_address_is_refused_and_touches_nothing(void **unused)
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         const char *list = bad[i];
 
-        if (health__address_parse(&list, &a) != -1)
+        if (health__address_parse(&list, &a) == NULL)
             fail_msg("read: %s", bad[i]);
         assert_ptr_equal(list, bad[i]);
         assert_memory_equal(&a, &before, sizeof(a));
     }
+}
+
+/* Of what is wrong, the sentence names the part. */
+static void what_is_wrong_is_said(void **unused)
+{
+#define TEN     "1234567890"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+    static const char port[] = "the port is no number from 0 to 65535",
+                      no_port[] = "the port is missing",
+                      host[] = "the host is no IP address and not *: names are not resolved",
+                      brackets[] = "an IPv6 address wants brackets: [::1]:80",
+                      slash[] = "the socket's path does not begin with a slash",
+                      mode[] = "the mode is not one to four octal digits, 0777 at most",
+                      query[] = "only ?mode= can follow the socket's path",
+                      path[] = "the socket's path is longer than the kernel's 107 bytes";
+    static const struct {
+        const char *text, *wrong;
+    } bad[] = {
+        {"127.0.0.1:70000", port},
+        {"127.0.0.1:", port},
+        {"*:-1", port},
+        {"127.0.0.1", no_port},
+        {"8080", no_port},
+        {"[::1]", no_port},
+        {"[::1]80", no_port},
+        {"db.example.com:5432", host},
+        {"localhost:80", host},
+        {":80", host},
+        {"[::g]:80", host},
+        {"256.0.0.1:80", host},
+        {"::1:80", brackets},
+        {"unix:relative.sock", slash},
+        {"unix:", slash},
+        {"unix:/x?mode=9", mode},
+        {"unix:/x?mode=1777", mode},
+        {"unix:/x?mode=00660", mode},
+        {"unix:/x?mode=", mode},
+        {"unix:/x?mod=0600", query},
+        {"unix:/x?", query},
+        {"unix:/" HUNDRED "1234567", path},
+        {"unix:/" HUNDRED HUNDRED, "it is too long"},
+    };
+    struct health__address a;
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *list = bad[i].text, *wrong = health__address_parse(&list, &a);
+
+        assert_non_null(wrong);
+        assert_string_equal(wrong, bad[i].wrong);
+    }
+    assert_int_equal(sizeof(((struct sockaddr_un *)0)->sun_path) - 1, 107);
+}
+
+static void ports_are_read(void **unused)
+{
+    (void)unused;
+    assert_int_equal(health__address_parse_port("0"), 0);
+    assert_int_equal(health__address_parse_port("00080"), 80);
+    assert_int_equal(health__address_parse_port("65535"), 65535);
+    assert_int_equal(health__address_parse_port("65536"), -1);
+    assert_int_equal(health__address_parse_port("000080"), -1);
+    assert_int_equal(health__address_parse_port("80 "), -1);
+    assert_int_equal(health__address_parse_port(""), -1);
+}
+
+static void a_file_that_is_no_socket_is_known(void **unused)
+{
+    struct health__address a;
+    const char *list = "unix:/dev/null";
+
+    (void)unused;
+    assert_null(health__address_parse(&list, &a));
+    assert_true(health__address_is_no_socket(&a));
+    list = "unix:/dev/null/x";
+    assert_null(health__address_parse(&list, &a));
+    assert_false(health__address_is_no_socket(&a));
+    list = "*:80";
+    assert_null(health__address_parse(&list, &a));
+    assert_false(health__address_is_no_socket(&a));
 }
 
 static void no_length_of_text_is_too_much(void **unused)
@@ -235,7 +316,7 @@ static void no_length_of_text_is_too_much(void **unused)
         const char *list = text;
 
         text[length - 1] = '1';
-        assert_int_equal(health__address_parse(&list, &a), -1);
+        assert_non_null(health__address_parse(&list, &a));
     }
 }
 
@@ -245,9 +326,9 @@ static void a_comma_wants_another_address(void **unused)
     struct health__address a;
 
     (void)unused;
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     assert_non_null(list);
-    assert_int_equal(health__address_parse(&list, &a), -1);
+    assert_non_null(health__address_parse(&list, &a));
 }
 
 static void blanks_around_an_address_do_not_count(void **unused)
@@ -259,7 +340,7 @@ static void blanks_around_an_address_do_not_count(void **unused)
     (void)unused;
     (void)snprintf(
         text, sizeof(text), "%*s%-*s", (int)sizeof(a.text), "", (int)sizeof(a.text), "*:80");
-    assert_int_equal(health__address_parse(&list, &a), 0);
+    assert_null(health__address_parse(&list, &a));
     assert_null(list);
     assert_string_equal(a.text, "*:80");
 }
@@ -378,6 +459,9 @@ int main(void)
         cmocka_unit_test(the_path_of_a_unix_socket_has_its_length),
         cmocka_unit_test(a_list_is_read_from_the_front),
         cmocka_unit_test(what_is_no_address_is_refused_and_touches_nothing),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(ports_are_read),
+        cmocka_unit_test(a_file_that_is_no_socket_is_known),
         cmocka_unit_test(no_length_of_text_is_too_much),
         cmocka_unit_test(a_comma_wants_another_address),
         cmocka_unit_test(blanks_around_an_address_do_not_count),

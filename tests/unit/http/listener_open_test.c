@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -141,11 +142,21 @@ static void lists_are_checked(void **unused)
         {"*:1,", "an empty address in '*:1,'"},
         {"*:1,,*:2", "an empty address in '*:1,,*:2'"},
         {"*:1, ,*:2", "an empty address"},
-        {"*", "'*'"},
+        {"*", "'*': the port is missing"},
         {"8080", "'8080'"},
-        {"*:65536", "'*:65536'"},
+        {"*:65536",
+            "listen: '*:65536': the port is no number from 0 to 65535 (it is like \"*:8080\""},
+        {"127.0.0.1:70000", "'127.0.0.1:70000': the port is no number from 0 to 65535"},
+        {"*:1, unix:relative.sock,*:2",
+            "'unix:relative.sock': the socket's path does not begin with a slash"},
+        {"unix:/x?mode=9", "'unix:/x?mode=9': the mode is not one to four octal digits"},
+        {"unix:/x?mod=0600", "'unix:/x?mod=0600': only ?mode= can follow the socket's path"},
+        {"unix:/"
+         "123456789012345678901234567890123456789012345678901234567890"
+         "123456789012345678901234567890123456789012345678901234567890",
+            "the socket's path is longer than the kernel's 107 bytes (it is like"},
         {"*:-1", "'*:-1'"},
-        {"localhost:80", "'localhost:80'"},
+        {"localhost:80", "'localhost:80': the host is no IP address and not *"},
         {"127.0.0.1:1,x:2", "'x:2'"},
         {"x:2,127.0.0.1:1", "'x:2'"},
         {"::1:80", "'::1:80'"},
@@ -212,6 +223,31 @@ static void an_address_that_is_taken_undoes_all(void **unused)
         assert_refused(health__listeners_open(&other, &poller, list), HEALTH_ELISTEN, EADDRINUSE,
             strchr(list, ',') + 1);
         assert_int_equal(other.count, 0);
+    }
+    health__listeners_close(&listeners);
+}
+
+/* The error is the same as where someone listens, the sentence is not. */
+static void a_file_that_is_no_socket_is_said_to_be_none(void **unused)
+{
+    char path[] = "/tmp/health-XXXXXX", list[64];
+    int file = mkstemp(path);
+
+    (void)unused;
+    assert_true(file >= 0);
+    (void)close(file);
+    (void)snprintf(list, sizeof(list), "unix:%s", path);
+    assert_refused(health__listeners_open(&listeners, &poller, list), HEALTH_ELISTEN, EADDRINUSE,
+        ", which is no socket: Address already in use");
+    assert_int_equal(access(path, F_OK), 0);
+    (void)unlink(path);
+    listen_at(list);
+    {
+        struct health__listeners other;
+
+        assert_refused(health__listeners_open(&other, &poller, list), HEALTH_ELISTEN, EADDRINUSE,
+            "cannot listen on unix:/tmp/");
+        assert_null(strstr(health_last_error(), "no socket"));
     }
     health__listeners_close(&listeners);
 }
@@ -293,6 +329,7 @@ int main(void)
         TEST(an_empty_list_opens_nothing),
         TEST(the_first_address_names_the_port),
         TEST(an_address_that_is_taken_undoes_all),
+        TEST(a_file_that_is_no_socket_is_said_to_be_none),
         TEST(one_that_cannot_be_waited_on_undoes_all),
         TEST(what_is_no_longer_ours_is_left_alone),
         TEST(a_child_forgets),
