@@ -59,6 +59,8 @@ if [ "$variant" = release ]; then
     wish_for "sources of libraries" dpkg-dev make
     wish_for "a second compiler" clang
     wish_for "static analysis" clang-tidy cppcheck
+    # Of the version that tests/repo/format.sh wants; a Debian that has another has none for us.
+    wish_for "the format of the sources" clang-format-14
     command -v npm >/dev/null || wish_for "Kubernetes' schemas" npm
 fi
 
