@@ -42,7 +42,7 @@ esac
 need_packages "building" gcc libc6-dev cmake ninja-build pkgconf libmicrohttpd-dev libcjson-dev
 need_packages "testing" libcmocka-dev libjansson-dev strace locales
 case $variant in
-release) need_packages "testing" procps g++ binutils curl wget haproxy musl-tools ;;
+release) need_packages "testing" procps g++ binutils curl wget haproxy musl-tools python3 git ;;
 valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
 coverage) need_packages "coverage" gcovr python3 ;;
 esac

@@ -45,7 +45,8 @@ mkdir "$scratch/bin"
 for program in sh dirname basename sed grep find sort mktemp rm mkdir cat true; do
     ln -s "$(command -v "$program")" "$scratch/bin/$program" 2>/dev/null || true
 done
-for script in repo/format repo/analysis repo/clang repo/musl repo/layouts repo/readme; do
+for script in repo/format repo/analysis repo/clang repo/musl repo/layouts repo/readme \
+    repo/survivors; do
     ends_with 77 '' env "PATH=$scratch/bin" BUILD_DIR="$scratch" sh "$root/tests/$script.sh"
     ends_with 1 repo env "PATH=$scratch/bin" BUILD_DIR="$scratch" sh "$root/tests/$script.sh"
 done
