@@ -127,12 +127,11 @@ static void pairs_of_bytes_may_be_in_every_text(void **unused)
             const char first[2] = {(char)a, '\0'}, second[2] = {(char)b, '\0'};
             char expected[16];
 
-            /* Some of what is no character comes out alike.
-             * NOLINTNEXTLINE(bugprone-branch-clone) */
             if (a >= 0xC2 && a < 0xE0 && b >= 0x80 && b < 0xC0) /* one character */
                 (void)snprintf(expected, sizeof(expected), "%s", text);
             else if (((a >= 0xE1 && a < 0xF0 && a != 0xED) || (a >= 0xF1 && a < 0xF4)) &&
                      b >= 0x80 && b < 0xC0) /* the beginning of one */
+                /* The same comes of what is none.  NOLINTNEXTLINE(bugprone-branch-clone) */
                 (void)snprintf(expected, sizeof(expected), REPLACEMENT);
             else if ((a == 0xE0 && b >= 0xA0 && b < 0xC0) || (a == 0xED && b >= 0x80 && b < 0xA0) ||
                      (a == 0xF0 && b >= 0x90 && b < 0xC0) || (a == 0xF4 && b >= 0x80 && b < 0x90))
