@@ -42,7 +42,7 @@ esac
 need_packages "building" gcc libc6-dev cmake ninja-build pkgconf libmicrohttpd-dev libcjson-dev
 need_packages "testing" libcmocka-dev libjansson-dev strace locales
 case $variant in
-release) need_packages "testing" procps g++ binutils curl wget haproxy musl-tools ;;
+release) need_packages "testing" procps g++ binutils curl wget haproxy musl-tools python3 git ;;
 valgrind) need_packages "valgrind" valgrind libc6-dbg ;;
 coverage) need_packages "coverage" gcovr python3 ;;
 esac
@@ -59,6 +59,8 @@ if [ "$variant" = release ]; then
     wish_for "sources of libraries" dpkg-dev make
     wish_for "a second compiler" clang
     wish_for "static analysis" clang-tidy cppcheck
+    # Of the version that tests/repo/format.sh wants; a Debian that has another has none for us.
+    wish_for "the format of the sources" clang-format-14
     command -v npm >/dev/null || wish_for "Kubernetes' schemas" npm
 fi
 

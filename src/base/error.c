@@ -6,6 +6,8 @@
 
 /* For the strerror_r() of POSIX; glibc's own returns something else under the same name. */
 #undef _GNU_SOURCE
+/* POSIX has it defined.
+ * NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #define _POSIX_C_SOURCE 200809L
 
 #include "base/error.h"

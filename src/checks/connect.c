@@ -6,8 +6,11 @@
 
 /* For the strerror_r() of POSIX; glibc's own returns something else under the same name. */
 #undef _GNU_SOURCE
+/* POSIX and glibc have them defined.
+ * NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE 1
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 #include <health/checks.h>
 

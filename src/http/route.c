@@ -84,7 +84,7 @@ static char unescape(const char *from)
 {
     int high = digit(from[1]), low = high >= 0 ? digit(from[2]) : -1, byte = high * 16 + low;
 
-    return low < 0 || byte == '/' ? '\0' : (char)byte;
+    return (char)(low < 0 || byte == '/' ? '\0' : byte);
 }
 
 bool health__route_name(const char *from, char ret_name[HEALTH__ROUTE_NAME_BYTES])

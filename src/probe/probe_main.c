@@ -73,12 +73,13 @@ static void say(int fd, const char *text, int64_t deadline)
     (void)sigaddset(&broken, SIGPIPE);
     (void)sigemptyset(&pending);
     (void)sigpending(&pending);
-    /* Of Linux, for the calling thread alone. */
+    /* Of Linux, for the calling thread alone.  NOLINTNEXTLINE(concurrency-mt-unsafe) */
     (void)sigprocmask(SIG_BLOCK, &broken, &before);
     write_until(fd, text, deadline);
     if (sigismember(&pending, SIGPIPE) == 0)
         while (sigtimedwait(&broken, NULL, &now) < 0 && errno == EINTR)
             ;
+    /* As above.  NOLINTNEXTLINE(concurrency-mt-unsafe) */
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -151,6 +152,7 @@ int health_probe_main(int argc, char **argv)
         return 1;
     }
     if (options.url == NULL)
+        /* As of any main().  NOLINTNEXTLINE(concurrency-mt-unsafe) */
         options.url = getenv("HEALTH_PROBE_URL");
     if (options.url == NULL || options.url[0] == '\0')
         options.url = DEFAULT_URL;

@@ -143,7 +143,6 @@ static bool take(struct slot *s, const char *data, size_t length)
             return take == length;
         }
         take = (size_t)(end + 4 - s->head) - s->head_length;
-        data += take;
         length -= take;
         field = strcasestr(s->head, "\r\nContent-Length:");
         if (field == NULL)
@@ -175,7 +174,7 @@ static void read_slot(struct slot *s)
 /* Lets those go on whose pause is over.  Returns: for how many ms there is none. */
 static int end_pauses(struct slot *slots, long connections)
 {
-    int64_t next = PATIENCE_MS * 1000, left;
+    int64_t next = PATIENCE_MS * INT64_C(1000), left;
     long i;
 
     for (i = 0; pause_us > 0 && i < connections; i++) {
@@ -237,5 +236,7 @@ int main(int argc, char **argv)
     (void)fflush(stdout);
     if (argc > 7)
         (void)usleep((useconds_t)atol(argv[7]) * 1000);
+    free(slots);
+    free(latencies_us);
     return failed == 0 ? 0 : 1;
 }

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = fuzz_string(data, size), *decoded = malloc(strlen(text) + 1);
+    char *text = fuzz_string(data, size), *decoded = calloc(1, strlen(text) + 1);
     char name[HEALTH__ROUTE_NAME_BYTES], again[HEALTH__ROUTE_NAME_BYTES];
     bool taken = health__route_name(text, name);
 

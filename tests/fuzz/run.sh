@@ -11,6 +11,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
+. "$root/tests/lib/cannot.sh"
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- response summary url route name document options server
@@ -26,8 +27,7 @@ echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { retu
 # shellcheck disable=SC2086 # lists of words, here and below
 if ! "$FUZZ_CC" $flags -o "$out/trial" "$out/trial.c" >"$out/trial.log" 2>&1; then
     cat "$out/trial.log"
-    echo "== NOT FUZZED: there is no $FUZZ_CC with libFuzzer (Debian: clang, libclang-rt-14-dev)"
-    exit 77
+    cannot "there is no $FUZZ_CC with libFuzzer (Debian: clang, libclang-rt-14-dev)"
 fi
 
 # The whole library; of it a target has what it calls.

@@ -337,19 +337,19 @@ enum client_end client_read(struct client *c, bool to_head, struct response *ret
     enum client_end end;
     size_t head_length = 0, want;
     int64_t announced;
+    char *head;
 
     if (c->fd < 0)
         return CLIENT_ERROR;
     end = read_head(c, &head_length, deadline);
     if (end != CLIENT_OK)
         return end;
-    r.head = copy_text(c->data, head_length);
+    head = copy_text(c->data, head_length);
     end = CLIENT_ERROR;
-    if (r.head == NULL)
+    if (head == NULL)
         goto err;
     end = CLIENT_GARBAGE;
-    if (strlen(r.head) != head_length || !head_is_good(r.head, &r) ||
-        body_length(r.head, &announced) < 0)
+    if (strlen(head) != head_length || !head_is_good(head, &r) || body_length(head, &announced) < 0)
         goto err;
     if (to_head || r.status < 200 || r.status == 204 || r.status == 304)
         announced = 0;
@@ -371,10 +371,11 @@ enum client_end client_read(struct client *c, bool to_head, struct response *ret
     if (r.body == NULL)
         goto err;
     take(c, want);
+    r.head = head;
     *ret = r;
     return CLIENT_OK;
 err:
-    free(r.head);
+    free(head);
     return end;
 }
 
@@ -552,7 +553,7 @@ void client_get(int port, const char *target, struct response *ret)
 
 int client_status(int port, const char *target)
 {
-    struct response r;
+    struct response r = {0};
     int status;
 
     client_get(port, target, &r);

@@ -9,6 +9,7 @@
 build=${BUILD_DIR:-$(dirname "$0")/../../build/release}
 service=$build/tests/consumers-service
 
+. "$(dirname "$0")/../lib/cannot.sh"
 . "$(dirname "$0")/../lib/services.sh"
 pids=
 clean_up()
@@ -28,8 +29,7 @@ trap 'exit 143' TERM
 needs_program()
 {
     if ! command -v "$1" >/dev/null; then
-        echo "not tested: there is no $1"
-        exit 77
+        cannot "there is no $1"
     fi
 }
 

@@ -133,8 +133,8 @@ static bool is_over(struct stress_world *w, int number, int64_t by)
 static int64_t fresh_for(const struct stress_life *life)
 {
     if (life->kind == STRESS_ON_DEMAND)
-        return life->max_age_ms * STRESS_MS + SLACK;
-    return 2 * life->interval_ms * STRESS_MS + 2 * SLACK;
+        return (int64_t)life->max_age_ms * STRESS_MS + SLACK;
+    return INT64_C(2) * life->interval_ms * STRESS_MS + 2 * SLACK;
 }
 
 /* Why this run's result may not be what is shown. */

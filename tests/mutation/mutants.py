@@ -17,14 +17,17 @@ class Mutant:
         self.line = text.count("\n", 0, start) + 1
         self.text = text[:start] + new + text[end:]
         self.before = text[line_start:line_end].strip()
+        # Of the lines that read so, which it is.
+        self.number = 1 + sum(other.strip() == self.before for other in text[:line_start].split("\n"))
         self.after = (text[line_start:start] + new + text[end:line_end]).strip()
 
     def key(self):
         """By which it is known, wherever its line has gone."""
-        return (self.file, self.before, self.after)
+        return (self.file, self.before, self.number, self.after)
 
     def order(self, seed):
-        return hashlib.sha256(repr((seed, self.key(), self.kind)).encode()).hexdigest()
+        which = (self.file, self.before, self.after) + ((self.number,) if self.number > 1 else ())
+        return hashlib.sha256(repr((seed, which, self.kind)).encode()).hexdigest()
 
 
 def masked(text):
@@ -102,3 +105,15 @@ def mutants(file, text):
             continue
         add(m.start(1), m.end(1), "0" if value != "0" else "-1", "return")
     return found
+
+
+def entry(key):
+    """The line of survivors.md."""
+    file, before, number, after = key
+    return f"- {file}: `` {before} ``{f' #{number}' if number > 1 else ''} becomes `` {after} ``"
+
+
+def read_entry(line):
+    """The key that the line is of; None: it is no entry."""
+    m = re.fullmatch(r"- (\S+): `` (.*) ``(?: #(\d+))? becomes `` (.*) ``", line)
+    return (m.group(1), m.group(2), int(m.group(3) or 1), m.group(4)) if m is not None else None

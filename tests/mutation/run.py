@@ -233,10 +233,22 @@ def known_survivors():
         for line in file:
             if line.startswith("## "):
                 reason = line[3:].strip()
-            m = re.fullmatch(r"- (\S+): `` (.*) `` becomes `` (.*) ``\n", line)
-            if m is not None:
-                known[m.groups()] = reason
+            key = mutants.read_entry(line.rstrip("\n"))
+            if key is not None:
+                known[key] = reason
+            elif line.startswith("- "):
+                sys.exit(f"{SURVIVORS}: not understood: {line}")
     return known
+
+
+def stale(known):
+    """Those that are no change of any source as it is: their lines have gone, or were changed."""
+    there = set()
+    for file in {key[0] for key in known}:
+        if os.path.exists(f"{ROOT}/{file}"):
+            with open(f"{ROOT}/{file}") as source:
+                there |= {m.key() for m in mutants.mutants(file, source.read())}
+    return [key for key in known if key not in there]
 
 
 def main():
@@ -244,8 +256,18 @@ def main():
     parser.add_argument("--seed", default="1")
     parser.add_argument("--out", default=f"{ROOT}/build/mutation")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("rooms", nargs="*", default=["core=110", "render=80", "engine=120"])
     options = parser.parse_args()
+
+    # Before the hour.
+    known = known_survivors()
+    gone = stale(known)
+    for key in gone:
+        print("== tests/mutation/survivors.md: there is no such line any more, or no such change of it:")
+        print(mutants.entry(key))
+    if gone or options.check:
+        return 1 if gone else 0
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # What tests start and leave becomes ours, and can be ended.
@@ -268,12 +290,12 @@ def main():
 
     results_file = f"{options.out}/results.json"
     results = json.load(open(results_file)) if options.again and os.path.exists(results_file) else {}
-    known, status = known_survivors(), 0
+    status = 0
 
     def tell(mutant, by):
         print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {mutant.before} -> {mutant.after}: {by or 'SURVIVES'}",
               flush=True)
-        results["\t".join(mutant.key())] = by
+        results[mutants.entry(mutant.key())] = by
         with open(results_file, "w") as file:
             json.dump(results, file, indent=0)
 
@@ -291,7 +313,7 @@ def main():
         for mutant in candidates:
             if killed + len(survived) == int(count):
                 break
-            name = "\t".join(mutant.key())
+            name = mutants.entry(mutant.key())
             by = results.get(name)
             # Those that are known are not asked again.
             if by is None and not (name in results and mutant.key() in known):
@@ -318,7 +340,7 @@ def main():
                 survived.remove(mutant)
                 killed += 1
         # What is the same for a reason that a reader sees is no change either.
-        same = [m for m in survived if known.get(m.key(), "").startswith("The same")]
+        same = [m for m in survived if known.get(m.key(), "").startswith("The same:")]
         total, asked = killed + len(survived) - len(same), killed + len(survived)
         print(f"== {room}: {killed} of {asked} are noticed ({100 * killed / asked:.1f} %), {killed} of {total} that "
               f"change anything ({100 * killed / total:.1f} %); the optimizer takes {equivalent} more for the same")
@@ -326,7 +348,7 @@ def main():
             reason = known.get(mutant.key())
             if reason is None:
                 status = 1
-            print("- {}: `` {} `` becomes `` {} ``".format(*mutant.key()))
+            print(mutants.entry(mutant.key()))
             print(f"  {reason or 'NOT EXPLAINED in tests/mutation/survivors.md'}")
         if killed < 0.9 * total:
             print(f"== {room}: fewer than 90 % are noticed")

@@ -5,6 +5,7 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 . "$(dirname "$0")/../lib/package.sh"
+. "$(dirname "$0")/../lib/cannot.sh"
 most=32768
 
 PKG_CONFIG_LIBDIR=/nonexistent
@@ -27,8 +28,7 @@ probe_alone()
 
 probe_alone "${CC:-cc}" usual
 if ! command -v musl-gcc >/dev/null; then
-    echo "== NOT TESTED: the probe alone with musl: there is no musl-gcc (Debian: musl-tools)"
-    exit 77
+    cannot "the probe alone with musl: there is no musl-gcc (Debian: musl-tools)"
 fi
 probe_alone musl-gcc musl
 size=$(wc -c <"$scratch/musl-installed/bin/health-probe")

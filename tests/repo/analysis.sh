@@ -1,6 +1,6 @@
 #!/bin/sh
-# Static analysis finds nothing in src/ and examples/: gcc -fanalyzer, clang-tidy with our .clang-tidy,
-# and cppcheck.
+# Static analysis finds nothing: gcc -fanalyzer and cppcheck in src/ and examples/, clang-tidy with our
+# .clang-tidy there and in tests/, which has one of its own.
 #
 # What is no defect is said where it stands: NOLINTNEXTLINE(check) for clang-tidy, cppcheck-suppress id
 # for cppcheck, each with its reason; gcc has nothing of the kind, so that the line above has to name
@@ -11,7 +11,9 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 
-flags="-std=c11 -D_GNU_SOURCE -Iinclude -Isrc $(pkg-config --cflags libmicrohttpd libcjson 2>/dev/null || true)"
+libraries="libmicrohttpd libcjson cmocka jansson"
+flags="-std=c11 -D_GNU_SOURCE -Iinclude -Isrc -Itests/lib -Itests/soak
+    $(for library in $libraries; do pkg-config --cflags "$library" 2>/dev/null || true; done)"
 
 # Of the style, what is the house's own:
 #   variableScope: declarations stand at the beginning of their function.
@@ -34,10 +36,12 @@ if [ "${1-}" = --one ]; then
 fi
 
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
+. tests/lib/cannot.sh
 # Where ctest runs it, those who wanted the tools have installed them.
 if [ -z "${BUILD_DIR-}" ]; then
     . tests/lib/packages.sh
-    (need_packages "analysis" gcc clang-tidy cppcheck libmicrohttpd-dev libcjson-dev) || true
+    (need_packages "analysis" gcc clang-tidy cppcheck libmicrohttpd-dev libcjson-dev libcmocka-dev libjansson-dev) ||
+        true
 fi
 
 scratch=$(mktemp -d)
@@ -88,6 +92,7 @@ analyse()
 
 here=tests/repo/analysis.sh
 files=$(find src examples -name '*.c' | sort)
+tests=$(find tests -name '*.c' | sort)
 
 # What each tool must find, so that silence is none of its own making.
 mkdir -p "$scratch/bad"
@@ -126,7 +131,7 @@ EOT
 ran=0
 for tool in gcc clang-tidy cppcheck; do
     if ! command -v "$tool" >/dev/null; then
-        echo "== NOT TESTED: there is no $tool"
+        cannot_all "there is no $tool"
         continue
     fi
     ran=$((ran + 1))
@@ -138,17 +143,22 @@ for tool in gcc clang-tidy cppcheck; do
         status=1
     fi
 
-    analyse "$tool" "$scratch/$tool" $files
+    case $tool in
+    clang-tidy) searched="$files $tests" ;;
+    *) searched=$files ;;
+    esac
+    # shellcheck disable=SC2086
+    analyse "$tool" "$scratch/$tool" $searched
     [ -s "$scratch/$tool/all" ] || continue
     cat "$scratch/$tool/all"
     if known "$tool"; then
         echo "== $tool finds the above"
         status=1
     else
-        echo "== NOT TESTED: $tool $(version "$tool") finds the above, and we do not know this version"
+        cannot_all "$tool $(version "$tool") finds the above, and we do not know this version"
     fi
 done
 if [ "$ran" -eq 0 ]; then
-    exit 77
+    cannot "there is none of them"
 fi
 exit "$status"

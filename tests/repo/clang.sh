@@ -4,11 +4,11 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
+. tests/lib/cannot.sh
 CLANG=${CLANG:-clang}
 
 if ! command -v "$CLANG" >/dev/null; then
-    echo "== NOT TESTED: there is no $CLANG"
-    exit 77
+    cannot "there is no $CLANG"
 fi
 
 scratch=$(mktemp -d)

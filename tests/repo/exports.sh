@@ -6,6 +6,7 @@
 set -eu
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
 build=${BUILD_DIR:-build/release}
+. tests/lib/cannot.sh
 . tests/lib/public.sh
 
 scratch=$(mktemp -d)
@@ -52,6 +53,8 @@ if [ -e "$build/libhealth.so" ]; then
         echo "libhealth.so: has text relocations"
         status=1
     fi
+else
+    cannot_all "there is no libhealth.so in $build"
 fi
 
 # Of an archive, everything that is global is in its user's name space: ours has to be ours.
@@ -63,6 +66,8 @@ if [ -e "$build/libhealth.a" ]; then
     fi
     grep '^health_[^_]' "$scratch/archive" >"$scratch/static" || true
     same static libhealth.a
+else
+    cannot_all "there is no libhealth.a in $build"
 fi
 
 exit "$status"

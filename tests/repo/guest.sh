@@ -4,6 +4,7 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 build=${BUILD_DIR:-$(dirname "$0")/../../build/release}
+. "${SOURCE_DIR:-$(dirname "$0")/../..}/tests/lib/cannot.sh"
 
 # <function> <why not>
 forbidden='
@@ -69,8 +70,7 @@ MHD_set_panic_func global_state
 '
 
 if [ ! -e "$build/libhealth.a" ]; then
-    echo "no static library in $build"
-    exit 77
+    cannot "no static library in $build"
 fi
 # health_probe_main() is a program's main, the exception from "no output"; what systemd has to say to
 # a service is in the environment.

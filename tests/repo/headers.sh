@@ -5,6 +5,7 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
+. tests/lib/cannot.sh
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -45,10 +46,18 @@ padding="-Wmissing-field-initializers -Wpadded"
 c_compilers=
 cxx_compilers=
 for compiler in gcc clang; do
-    if command -v "$compiler" >/dev/null; then c_compilers="$c_compilers $compiler"; fi
+    if command -v "$compiler" >/dev/null; then
+        c_compilers="$c_compilers $compiler"
+    else
+        cannot_all "there is no $compiler"
+    fi
 done
 for compiler in g++ clang++; do
-    if command -v "$compiler" >/dev/null; then cxx_compilers="$cxx_compilers $compiler"; fi
+    if command -v "$compiler" >/dev/null; then
+        cxx_compilers="$cxx_compilers $compiler"
+    else
+        cannot_all "there is no $compiler"
+    fi
 done
 if [ -z "$c_compilers" ]; then
     c_compilers=${CC:-cc}

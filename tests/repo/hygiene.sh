@@ -4,6 +4,7 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
+. tests/lib/cannot.sh
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -81,6 +82,8 @@ if command -v git >/dev/null && top=$(git rev-parse --show-prefix 2>/dev/null) &
         cat "$scratch/found"
         status=1
     fi
+else
+    cannot_all "what lies at the top: there is no git, or this is not where it begins"
 fi
 
 exit "$status"

@@ -9,20 +9,19 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
+. tests/lib/cannot.sh
 golden=tests/repo/layouts.golden
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 if ! command -v readelf >/dev/null; then
-    echo "== NOT TESTED: there is no readelf (Debian: binutils)"
-    exit 77
+    cannot "there is no readelf (Debian: binutils)"
 fi
 # It is kept for 64-bit Linux alone; elsewhere there are other sizes.
 echo 'extern int is[sizeof(void *) == 8 && sizeof(long) == 8 ? 1 : -1];' >"$scratch/is.c"
 if ! "${CC:-cc}" -c -o "$scratch/is.o" "$scratch/is.c" 2>/dev/null; then
-    echo "== NOT TESTED: the layouts are those of 64-bit systems, and this is none"
-    exit 77
+    cannot "the layouts are those of 64-bit systems, and this is none"
 fi
 
 # layouts <include directory> <output>: Writes what its headers have.

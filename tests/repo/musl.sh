@@ -5,11 +5,11 @@
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
 cd "${SOURCE_DIR:-$(dirname "$0")/../..}"
+. tests/lib/cannot.sh
 MUSL_CC=${MUSL_CC:-musl-gcc}
 
 if ! command -v "$MUSL_CC" >/dev/null; then
-    echo "== NOT TESTED: there is no $MUSL_CC (Debian: musl-tools)"
-    exit 77
+    cannot "there is no $MUSL_CC (Debian: musl-tools)"
 fi
 
 scratch=$(mktemp -d)
@@ -21,8 +21,7 @@ header()
     found=$(echo "#include <$1>" | "${CC:-cc}" -E -x c - 2>/dev/null |
         sed -n 's,^# [0-9]* "\(/[^"]*/'"$1"'\)".*,\1,p' | head -n 1)
     if [ -z "$found" ]; then
-        echo "== NOT TESTED: there is no <$1>"
-        exit 77
+        cannot "there is no <$1>"
     fi
     mkdir -p "$scratch/$(dirname "$1")"
     cp "$found" "$scratch/$1"

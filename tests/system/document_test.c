@@ -858,6 +858,8 @@ static void expect_number(const char *text, double value, locale_t c_locale)
     if (!is_json_number(text))
         fail_msg("%a is shown as %s, which is no number", value, text);
     read = strtod_l(text, NULL, c_locale);
+    /* -0 is not 0.
+     * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
     if (memcmp(&read, &value, sizeof(read)) != 0)
         fail_msg("%a is shown as %s, which is %a", value, text, read);
 }

@@ -504,10 +504,9 @@ static void run_shifts(struct plan one, struct plan other)
     int i, shifts = process_is_slow() ? 2 : SHIFTS;
     struct plan plans[HOSTS];
 
-    for (i = 0; i < shifts; i++) {
-        plans[2 * i] = one;
-        plans[2 * i + 1] = other;
-        plans[2 * i].shift = plans[2 * i + 1].shift = i;
+    for (i = 0; i < 2 * shifts; i++) {
+        plans[i] = i % 2 == 0 ? one : other;
+        plans[i].shift = i / 2;
     }
     run_hosts(plans, 2 * shifts);
 }

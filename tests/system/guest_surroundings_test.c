@@ -107,7 +107,7 @@ static void read_body(int port, const struct client_request *asked, char body[BO
     for (p = body; (p = strstr(p, "20")) != NULL; p++)
         if (p[4] == '-')
             for (; *p != '"'; p++)
-                *p = *p >= '0' && *p <= '9' ? '0' : *p;
+                *p = (char)(*p >= '0' && *p <= '9' ? '0' : *p);
     p = strstr(body, "\"durationMs\":");
     for (p = p != NULL ? p + 13 : body + strlen(body); *p != '\0' && *p != ',' && *p != '}';)
         memmove(p, p + 1, strlen(p));

@@ -110,7 +110,7 @@ static void beats_in_time_keep_it_passing(void **state)
         beat_and_ask(h, beat, "/live");
         beat_and_ask(h, beat, "/ready");
         asking_pause(20);
-    } while (client_now_ms() < begin + 3 * AGE_MS);
+    } while (client_now_ms() < begin + INT64_C(3) * AGE_MS);
     wait_missed(h, "/ready", " (limit 400 ms)");
     service_end(h);
 }

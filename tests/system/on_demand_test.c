@@ -774,7 +774,8 @@ static void overdue_runs_leave_their_workers_to_others(void **state)
     assert_int_equal(client_status(service_port(h), "/startup"), 503);
 
     /* Behind all those that have not begun. */
-    assert_between(asking_takes(service_port(h), "/health/good", &code, &doc), 0, 4 * QUICK_MS);
+    assert_between(
+        asking_takes(service_port(h), "/health/good", &code, &doc), 0, INT64_C(4) * QUICK_MS);
     assert_int_equal(code, 200);
     document_free(doc);
     for (i = 0; i < COUNT(hung); i++)

@@ -87,7 +87,7 @@ static void without_descriptors_it_does_not_start(void **state)
     none = before;
     /* One more each time, until there are enough. */
     for (left = 0; left < 20; left++) {
-        none.rlim_cur = (rlim_t)(descriptors + left);
+        none.rlim_cur = (rlim_t)descriptors + (rlim_t)left;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
         errno = 0;
         if (health_start(h) == 0)

@@ -265,7 +265,8 @@ static void under_stress_nothing_wrong_is_told_and_nothing_is_left(void **state)
     threads = process_threads(0);
     descriptors = process_descriptors(0);
     while (f.rounds < 2 || client_now_ms() < end) {
-        one_round(&f, seed * 1000003 + f.rounds * 7919 + 1, f.rounds == 0 ? WARM_UP_MS : ROUND_MS);
+        one_round(&f, seed * 1000003 + f.rounds * UINT64_C(7919) + 1,
+            f.rounds == 0 ? WARM_UP_MS : ROUND_MS);
         assert_true(process_wait_threads(0, threads, client_deadline(RELEASE_MS)));
         assert_true(process_wait_descriptors(0, descriptors, client_deadline(RELEASE_MS)));
         now = memory_in_use();

@@ -8,6 +8,7 @@
  */
 #undef HEALTH_HAVE_CLOCKLOCK
 #define health_check_mutex second_check_mutex
+/* As said above.  NOLINTNEXTLINE(bugprone-suspicious-include) */
 #include "checks/mutex.c"
 #undef health_check_mutex
 

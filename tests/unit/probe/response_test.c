@@ -337,10 +337,10 @@ static void heads_end(void **unused)
     (void)unused;
     assert_int_equal(head_of(HEAD_MAX, "A: bcdefg\r\n"), IN_BODY);
     assert_int_equal(head_of(HEAD_MAX + 1, "A: bcdefg\r\n"), MALFORMED);
-    assert_int_equal(head_of(HEAD_MAX * 5, "A: b\r\n"), MALFORMED);
+    assert_int_equal(head_of((size_t)HEAD_MAX * 5, "A: b\r\n"), MALFORMED);
     assert_int_equal(head_of(HEAD_MAX, "A:"), IN_BODY);
     assert_int_equal(head_of(HEAD_MAX + 1, "A:"), MALFORMED);
-    assert_int_equal(head_of(HEAD_MAX * 5, "A:"), MALFORMED);
+    assert_int_equal(head_of((size_t)HEAD_MAX * 5, "A:"), MALFORMED);
 }
 
 /* Feeds a body of so many bytes.  Returns: how many were taken until no more was wanted. */

@@ -386,6 +386,7 @@ static struct health__line repeated(
     assert_non_null(text);
     memcpy(text, before, length);
     for (i = 0; i < count; i++, length += unit_length)
+        /* More comes.  NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
         memcpy(text + length, unit, unit_length);
     memcpy(text + length, after, strlen(after) + 1);
     line = summary_of(text, total);

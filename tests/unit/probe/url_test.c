@@ -290,6 +290,7 @@ static void what_is_wrong_is_said(void **unused)
 
         if (why == NULL)
             fail_msg("'%s' is taken", refused[i].text);
+        /* fail_msg() does not return.  NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
         if (strcmp(why, refused[i].why) != 0)
             fail_msg("'%s': %s", refused[i].text, why);
     }
