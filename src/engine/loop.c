@@ -60,6 +60,15 @@ static bool is_lost(struct health__engine *e, const struct health__ready *found)
     return !health__life_is_whole(e);
 }
 
+/* What time it is, after `then`.  A clock that cannot be read has stood still: at its beginning,
+ * the next deadline would be as far away as the machine has been up. */
+static int64_t now_after(int64_t then)
+{
+    int64_t now = health__now_ms();
+
+    return now > then ? now : then;
+}
+
 /*
  * Sleeps until something is ready or the deadline has come, and tells what is ready.
  *
@@ -71,7 +80,7 @@ static bool is_lost(struct health__engine *e, const struct health__ready *found)
  */
 static bool wait(struct health__engine *e, unsigned generation, int64_t deadline)
 {
-    int64_t awake_at = e->now, now = health__now_ms();
+    int64_t awake_at = e->now, now = now_after(awake_at);
     /* What `e` has may be another's before it sleeps: see abandon_loop() in life.c. */
     struct health__poller poller = e->poller;
     struct health__ready found;
@@ -88,7 +97,7 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     (void)pthread_mutex_lock(&e->turn);
     if (e->generation != generation)
         return false;
-    e->now = health__now_ms();
+    e->now = now_after(awake_at);
     if (is_lost(e, &found))
         return lose(e);
     stood_still |= deadline != HEALTH__NEVER && e->now > deadline + LATE_MS;
