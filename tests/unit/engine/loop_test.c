@@ -173,6 +173,15 @@ static void it_wakes_when_the_server_wants_it(void **unused)
     LOOP({250, T + 100, 0, NULL}, {150, T + 250, 0, NULL}, {0, T + 251, 0, NULL});
 }
 
+/* At its beginning, the deadline would be as far away as the machine has been up. */
+static void a_clock_that_cannot_be_read_has_stood_still(void **unused)
+{
+    (void)unused;
+    server.next = T + 250;
+    LOOP({250, 0, 0, NULL}, {250, T + 100, 0, NULL}, {150, T + 250, 0, NULL});
+    assert_int_equal(server.now, T + 250);
+}
+
 static void it_wakes_for_timers(void **unused)
 {
     (void)unused;
@@ -598,6 +607,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(with_nothing_to_do_it_sleeps_without_end),
         TEST(it_wakes_when_the_server_wants_it),
+        TEST(a_clock_that_cannot_be_read_has_stood_still),
         TEST(it_wakes_for_timers),
         TEST(it_tends_the_workers_while_they_have_something),
         TEST(it_wakes_for_whoever_waits),
