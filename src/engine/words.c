@@ -13,10 +13,7 @@
 #include "base/utf8.h"
 
 /* Said where there is no memory to keep what was said; never written to. */
-static struct {
-    struct health__words words;
-    char reason[48];
-} lost = {{.explained = true}, "out of memory: the reason could not be kept"};
+static struct health__words lost = {.explained = true};
 
 void health__result_init(struct health_result *r, int64_t deadline_ms)
 {
@@ -63,7 +60,7 @@ struct health__words *health__words_keep(const struct health_result *r)
         bytes += r->length + 1;
     words = malloc(sizeof(*words) + bytes);
     if (words == NULL)
-        return &lost.words;
+        return &lost;
     *words = (struct health__words){r->observed, r->explained};
     to = (char *)(words + 1);
     if (r->observed) {
@@ -78,7 +75,7 @@ struct health__words *health__words_keep(const struct health_result *r)
 
 void health__words_free(struct health__words *words)
 {
-    if (words != &lost.words)
+    if (words != &lost)
         free(words);
 }
 
@@ -100,6 +97,8 @@ const char *health__words_reason(const struct health__words *words)
     const char *unit;
     double value;
 
+    if (words == &lost)
+        return "out of memory: the reason could not be kept";
     if (words == NULL || !words->explained)
         return NULL;
     if (health__words_value(words, &value, &unit))
