@@ -30,16 +30,21 @@ enum { HEALTHY = 0, UNHEALTHY = 1 };
 
 /* ---- Words ---- */
 
-static int pass(struct health__line *line, const char *how)
+static void say(struct health__line *line, const char *words)
 {
     health__line_add(line, ": ");
-    health__line_add(line, how);
+    health__line_add(line, words);
+}
+
+static int pass(struct health__line *line, const char *how)
+{
+    say(line, how);
     return HEALTHY;
 }
 
 static int fail(struct health__line *line, const char *why)
 {
-    (void)pass(line, why);
+    say(line, why);
     return UNHEALTHY;
 }
 
@@ -81,7 +86,7 @@ static int fail_errno(struct health__line *line, int error)
 
     if (words != NULL)
         return fail(line, words);
-    (void)fail(line, "error ");
+    say(line, "error ");
     health__line_add_number(line, (unsigned)error);
     return UNHEALTHY;
 }
@@ -250,7 +255,7 @@ static int ask_file(const struct health__url *url, struct health__line *line)
     if (age_ms < -FUTURE_MS)
         return fail(line, "touched in the future");
     fresh = age_ms <= url->max_age_ms;
-    (void)pass(line, fresh ? "touched " : "not touched for ");
+    say(line, fresh ? "touched " : "not touched for ");
     health__line_add_number(line, age_ms > 0 ? (unsigned)(age_ms / 1000) : 0);
     health__line_add(line, fresh ? " s ago" : " s");
     return fresh ? HEALTHY : UNHEALTHY;
