@@ -158,6 +158,8 @@ static const struct {
     {1.0 / 3, "0.3333333333333333"},
     {DBL_MAX, "1.7976931348623157e+308"},
     {-DBL_MIN, "-2.2250738585072014e-308"},
+    /* The least: fourteen would do. */
+    {5e-324, "4.94065645841247e-324"},
 };
 
 static void show_plain(void)
