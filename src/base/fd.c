@@ -86,10 +86,9 @@ bool health__fd_wake(const struct health__fd *send_end)
     return sent;
 }
 
-void health__fd_drain(const struct health__fd *receive_end)
+void health__fd_take_wake(const struct health__fd *receive_end)
 {
     char byte;
 
-    while (recv(receive_end->fd, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
-        ;
+    (void)recv(receive_end->fd, &byte, sizeof(byte), MSG_DONTWAIT);
 }

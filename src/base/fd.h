@@ -38,7 +38,7 @@ int health__fd_pair(struct health__fd *ret_send, struct health__fd *ret_receive)
  * if it is not, for want of memory in the kernel. */
 bool health__fd_wake(const struct health__fd *send);
 
-/* Receives what wakes have sent. */
-void health__fd_drain(const struct health__fd *receive);
+/* Receives what one wake has sent; nothing if there is none. */
+void health__fd_take_wake(const struct health__fd *receive);
 
 #endif

@@ -56,8 +56,12 @@ void health__poller_remove(struct health__poller *p, struct health__source *sour
 
 bool health__poller_has(struct health__poller *p, struct health__source *source)
 {
+    int before = errno;
     /* Without memory in the kernel nothing is known, and so nothing lost. */
-    return health__poller_change(p, source, HEALTH__READABLE) == 0 || errno == ENOMEM;
+    bool has = health__poller_change(p, source, HEALTH__READABLE) == 0 || errno == ENOMEM;
+
+    errno = before;
+    return has;
 }
 
 void health__poller_wait(

@@ -38,7 +38,7 @@ static void wake_ready(struct health__source *source, unsigned what)
     /* In this order: what is sent from now on is received the next time.  And whoever found `woken`
      * set, and sent nothing, is heard: the exchange sees what he has left for the loop, as a store
      * would not. */
-    health__fd_drain(&e->wake_receive);
+    health__fd_take_wake(&e->wake_receive);
     (void)atomic_exchange_explicit(&e->woken, false, memory_order_acq_rel);
 }
 
@@ -72,7 +72,7 @@ err0:
 
 bool health__life_is_whole(struct health__engine *e)
 {
-    return health__fd_is_ours(&e->wake_receive) && health__poller_has(&e->poller, &e->wake);
+    return health__poller_has(&e->poller, &e->wake);
 }
 
 bool health__life_can_wake(const struct health__engine *e)

@@ -54,7 +54,7 @@ static bool is_lost(struct health__engine *e, const struct health__ready *found)
 {
     if (found->count == HEALTH__CLOSED)
         return true;
-    if (found->count > 0 && e->now < e->looked_at + HEALTH__TRUST_MS)
+    if (e->now < e->looked_at + HEALTH__TRUST_MS)
         return false;
     e->looked_at = e->now;
     return !health__life_is_whole(e);

@@ -8,7 +8,7 @@
  * of the next.
  *
  * While runs end one after the other and more are queued, the loop is not woken for each: it looks
- * by itself, a millisecond later (`quiet`).  Once nothing has ended meanwhile, it is woken again.
+ * by itself, a millisecond later (`quiet`), unless the last that was queued has ended before.
  *
  * One idle worker stays, asleep; any that finds another idle ends.  Threads that end cannot join
  * themselves: each joins the one that ended before it, and the last is left in `last` for the next
@@ -42,8 +42,10 @@ static void put_done(
 
     job->state = state;
     health__list_append(&pool->done, &job->link);
-    if (first && !pool->quiet)
+    if (pool->quiet ? health__list_empty(&pool->queue) : first) {
+        pool->quiet = false;
         pool->notify(pool->arg);
+    }
 }
 
 static void begin(struct health__pool *pool, struct health__job *job, int tid)

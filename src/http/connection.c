@@ -26,7 +26,7 @@ int health__connections_init(struct health__connections *t, struct health__http 
 
     *t = (struct health__connections){
         .http = http, .room = limit + HEALTH__CONNECTIONS_MARGIN, .limit = limit};
-    t->all = calloc(t->room, sizeof(*t->all));
+    t->all = malloc(t->room * sizeof(*t->all));
     if (t->all == NULL)
         return -1;
     for (i = 0; i < HEALTH__PHASES; i++)
@@ -72,7 +72,7 @@ static struct health__connection *find_free(struct health__connections *t)
     if (!health__list_empty(left))
         return by_phase(left->next);
     c = &t->all[t->used++];
-    c->http = t->http;
+    *c = (struct health__connection){.http = t->http};
     return c;
 }
 

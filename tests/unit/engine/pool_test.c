@@ -420,6 +420,30 @@ static void the_loop_is_told_when_there_is_something_again(void **unused)
     count_wait(&notified, 2);
 }
 
+/* While more is queued it looks by itself; but whoever waits for all of it is not to wait for that.
+ */
+static void the_loop_is_told_of_the_last_that_was_queued(void **unused)
+{
+    size_t i;
+
+    (void)unused;
+    for (i = 0; i < 4; i++)
+        run(i, 0);
+    (void)health__pool_tend(&pool, 0);
+    job_let(&jobs[0]);
+    count_wait(&jobs[1].begun, 1);
+    assert_int_equal(count_of(&notified), 1);
+    assert_false(collect());
+    assert_int_equal(health__pool_tend(&pool, 5), 6);
+    job_let(&jobs[1]);
+    job_let(&jobs[2]);
+    count_wait(&jobs[3].begun, 1);
+    assert_int_equal(count_of(&notified), 1);
+    job_let(&jobs[3]);
+    count_wait(&notified, 2);
+    assert_int_equal(health__pool_tend(&pool, 5), HEALTH__NEVER);
+}
+
 static void a_run_that_is_begun_late_is_told(void **unused)
 {
     (void)unused;
@@ -473,6 +497,7 @@ int main(void)
         TEST(it_is_told_how_many_are_given_back),
         TEST(what_is_queued_is_begun_in_order),
         TEST(the_loop_is_told_when_there_is_something_again),
+        TEST(the_loop_is_told_of_the_last_that_was_queued),
         TEST(a_run_that_is_begun_late_is_told),
         TEST(what_has_ended_cannot_be_overdue),
     };

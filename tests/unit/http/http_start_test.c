@@ -6,7 +6,7 @@
  */
 /* wrap: MHD_start_daemon MHD_stop_daemon MHD_get_daemon_info MHD_add_connection MHD_run */
 /* wrap: MHD_get_timeout MHD_resume_connection MHD_get_connection_info */
-/* wrap: MHD_create_response_from_buffer clock_gettime epoll_ctl calloc */
+/* wrap: MHD_create_response_from_buffer clock_gettime epoll_ctl malloc */
 #include "http/http.h"
 
 #include <errno.h>
@@ -19,8 +19,8 @@
 
 int __real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 struct MHD_Response *__real_MHD_create_response_from_buffer(
     size_t size, void *buffer, enum MHD_ResponseMemoryMode mode);
 struct MHD_Response *__wrap_MHD_create_response_from_buffer(
@@ -41,9 +41,9 @@ int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
     return __real_epoll_ctl(set, operation, fd, event);
 }
 
-void *__wrap_calloc(size_t count, size_t size)
+void *__wrap_malloc(size_t size)
 {
-    return no_memory ? NULL : __real_calloc(count, size);
+    return no_memory ? NULL : __real_malloc(size);
 }
 
 struct MHD_Response *__wrap_MHD_create_response_from_buffer(
