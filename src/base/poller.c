@@ -56,12 +56,8 @@ void health__poller_remove(struct health__poller *p, struct health__source *sour
 
 bool health__poller_has(struct health__poller *p, struct health__source *source)
 {
-    int before = errno;
     /* Without memory in the kernel nothing is known, and so nothing lost. */
-    bool has = health__poller_change(p, source, HEALTH__READABLE) == 0 || errno == ENOMEM;
-
-    errno = before;
-    return has;
+    return health__poller_change(p, source, HEALTH__READABLE) == 0 || errno == ENOMEM;
 }
 
 void health__poller_wait(

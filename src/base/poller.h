@@ -50,7 +50,7 @@ int health__poller_change(struct health__poller *p, struct health__source *sourc
 void health__poller_remove(struct health__poller *p, struct health__source *source);
 
 /* Whether the set is still there with the source in it, which is watched for being readable: the
- * host may have closed either, and have others under their numbers.  errno stays as it is. */
+ * host may have closed either, and have others under their numbers. */
 bool health__poller_has(struct health__poller *p, struct health__source *source);
 
 /* Waits until `deadline_ms` (HEALTH__NEVER: without end; past: not at all) for sources to be ready.

@@ -115,8 +115,8 @@ struct health__waiter {
     struct health__link on;   /* in the `waiters` of the run that it waits for next */
 };
 
-/* How long descriptors that were found to be ours are taken to be so: to look costs about as much
- * as an answer does. */
+/* How long descriptors that were found to be ours are taken to be so: to look costs two system
+ * calls, and the answer to a request four. */
 #define HEALTH__TRUST_MS 10
 
 enum health__life {

@@ -72,7 +72,9 @@ err0:
 
 bool health__life_is_whole(struct health__engine *e)
 {
-    return health__poller_has(&e->poller, &e->wake);
+    /* In this order: the host may have both numbers, and a set of its own with the other in it, which
+     * is not to be changed. */
+    return health__fd_is_ours(&e->wake_receive) && health__poller_has(&e->poller, &e->wake);
 }
 
 bool health__life_can_wake(const struct health__engine *e)

@@ -1,7 +1,7 @@
 /*
  * The life of an engine: what its other files need to know of it.
  *
- * All of it with the mutex held.
+ * All of it with the mutex held, or `turn` by the loop.
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */

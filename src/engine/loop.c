@@ -48,13 +48,14 @@ static void thaw(struct health__engine *e, int64_t awake_at, bool certain)
     health__changes_thaw(e, awake_at, certain);
 }
 
-/* Whether what was waited on is gone.  A loop that wakes often has better things to do than to look
- * each time. */
-static bool is_lost(struct health__engine *e, const struct health__ready *found)
+/* Whether what was waited on is gone.  Where all of it went while the loop slept, only time has
+ * woken it, and the next wait would be for the host's: so then it looks.  Else a loop that wakes
+ * often has better things to do than to look each time. */
+static bool is_lost(struct health__engine *e, const struct health__ready *found, bool slept)
 {
     if (found->count == HEALTH__CLOSED)
         return true;
-    if (e->now < e->looked_at + HEALTH__TRUST_MS)
+    if ((found->count > 0 || !slept) && e->now < e->looked_at + HEALTH__TRUST_MS)
         return false;
     e->looked_at = e->now;
     return !health__life_is_whole(e);
@@ -84,13 +85,14 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     /* What `e` has may be another's before it sleeps: see abandon_loop() in life.c. */
     struct health__poller poller = e->poller;
     struct health__ready found;
-    bool stood_still, interrupted;
+    bool stood_still, interrupted, slept;
 
     if (e->lost)
         return lose(e);
     if (deadline < awake_at)
         deadline = awake_at;
     stood_still = now > awake_at + LATE_MS;
+    slept = deadline > now;
     (void)pthread_mutex_unlock(&e->turn);
     health__fork_yield();
     health__poller_wait(&poller, deadline, now, &found);
@@ -98,7 +100,7 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     if (e->generation != generation)
         return false;
     e->now = now_after(awake_at);
-    if (is_lost(e, &found))
+    if (is_lost(e, &found, slept))
         return lose(e);
     stood_still |= deadline != HEALTH__NEVER && e->now > deadline + LATE_MS;
     interrupted = found.count == HEALTH__INTERRUPTED && e->now > awake_at + LATE_MS;

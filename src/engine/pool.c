@@ -8,7 +8,7 @@
  * of the next.
  *
  * While runs end one after the other and more are queued, the loop is not woken for each: it looks
- * by itself, a millisecond later (`quiet`), unless the last that was queued has ended before.
+ * by itself, a millisecond later (`quiet`), unless one ends before then and nothing is queued.
  *
  * One idle worker stays, asleep; any that finds another idle ends.  Threads that end cannot join
  * themselves: each joins the one that ended before it, and the last is left in `last` for the next

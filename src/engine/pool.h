@@ -71,7 +71,7 @@ struct health__pool {
     pthread_t last;            /* the worker that ended last, to be joined */
     bool has_last;
     bool begun_late; /* an overdue job was begun, which the loop has not heard of */
-    bool quiet;      /* the loop looks by itself: `notify` is called for the last of `queue` alone */
+    bool quiet;      /* the loop looks by itself: while `queue` has more it is not told of an end */
     bool stopping;   /* workers end when nothing sure is left */
     bool abandoned;  /* the last worker to end calls `abandon` */
 };

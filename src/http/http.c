@@ -174,7 +174,8 @@ static void resume_all(struct health__http *http)
         (void)MHD_run(http->daemon);
 }
 
-/* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on. */
+/* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on, as long as
+ * what we wait on is ours, for which the loop looks. */
 static bool has_epoll(struct health__http *http)
 {
     return health__poller_has(http->poller, &http->ready);

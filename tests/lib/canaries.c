@@ -25,7 +25,10 @@
 /* An address that is none: whoever takes what an epoll gives for one of its own touches it. */
 #define NOT_YOURS ((void *)(uintptr_t)0x10)
 
-enum kind { A_FILE, PIPE_OUT, PIPE_IN, STREAM, DATAGRAM, LISTENER, AN_EPOLL, AN_EVENTFD };
+/* Two behind an epoll is what it has, as what wakes our loop is two behind what it waits on. */
+#define WATCHED 2
+
+enum kind { A_FILE, PIPE_OUT, PIPE_IN, STREAM, AN_EPOLL, LISTENER, DATAGRAM, AN_EVENTFD };
 
 static const char content[] = "the host's";
 
@@ -87,14 +90,20 @@ static int open_listener(int *ret_other)
     return fd;
 }
 
-/* With an event that is told of once. */
-static int open_epoll(int *ret_other)
+/* Has the epoll tell, once, that the descriptor is readable. */
+static int watch(int epoll, int operation, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NOT_YOURS};
+
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+static int open_epoll(int *ret_other)
+{
     int fd = epoll_create1(EPOLL_CLOEXEC);
 
     *ret_other = above(eventfd(COUNTED, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, *ret_other, &event) != 0)
+    if (fd < 0 || watch(fd, EPOLL_CTL_ADD, *ret_other) != 0)
         return -1;
     return fd;
 }
@@ -123,6 +132,21 @@ static int open_kind(int kind, int *ret_other)
     return -1;
 }
 
+/* Has each epoll watch the canary that is behind it. */
+static int watch_others(struct canaries *c)
+{
+    int i, j;
+
+    for (i = 0; i < c->count; i++)
+        for (j = 0; j < c->count; j++)
+            if (c->all[i].kind == AN_EPOLL && c->all[j].fd == c->all[i].fd + WATCHED) {
+                c->all[i].watched = c->all[j].fd;
+                if (watch(c->all[i].fd, EPOLL_CTL_ADD, c->all[i].watched) != 0)
+                    return -1;
+            }
+    return 0;
+}
+
 int canaries_plant(struct canaries *c, int first, int last, int shift)
 {
     int fd, made;
@@ -147,9 +171,10 @@ int canaries_plant(struct canaries *c, int first, int last, int shift)
             return -1;
         canary->device = s.st_dev;
         canary->inode = s.st_ino;
+        canary->watched = -1;
         c->count++;
     }
-    return 0;
+    return watch_others(c);
 }
 
 /* What has been sent to us by whom, or read from us: nothing. */
@@ -187,11 +212,22 @@ static const char *look_at_listener(const struct canary *c)
 
 static const char *look_at_epoll(const struct canary *c)
 {
-    struct epoll_event events[4], again = {.events = EPOLLIN | EPOLLET, .data.ptr = NOT_YOURS};
+    struct epoll_event events[4];
+    int expected = c->watched >= 0 ? 2 : 1, i;
 
-    if (epoll_wait(c->fd, events, 4, 0) != 1 || events[0].data.ptr != NOT_YOURS)
+    if (epoll_wait(c->fd, events, 4, 0) != expected)
         return "was waited on, or has another descriptor";
-    return epoll_ctl(c->fd, EPOLL_CTL_MOD, c->other, &again) == 0 ? NULL : "has lost a descriptor";
+    for (i = 0; i < expected; i++)
+        if (events[i].data.ptr != NOT_YOURS)
+            return "has another's in it";
+    /* They are told of once. */
+    if (epoll_wait(c->fd, events, 4, 0) != 0)
+        return "was changed";
+    if (watch(c->fd, EPOLL_CTL_MOD, c->other) != 0)
+        return "has lost a descriptor";
+    return c->watched < 0 || watch(c->fd, EPOLL_CTL_MOD, c->watched) == 0
+               ? NULL
+               : "has lost what it watched";
 }
 
 static const char *look_at_eventfd(const struct canary *c)

@@ -22,7 +22,8 @@ struct canaries {
     struct canary {
         int fd;
         int kind;
-        int other; /* the other end, the one that an epoll has, or -1 */
+        int other;   /* the other end, the one that an epoll has, or -1 */
+        int watched; /* another canary that an epoll has as well, or -1 */
         dev_t device;
         ino_t inode;
     } all[CANARY_MAX];

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -143,6 +144,39 @@ static void a_loop_that_sleeps_is_left_behind(void **unused)
     assert_int_equal(gone, 0);
 }
 
+/* It may have both numbers, and the one in the other. */
+static void a_set_of_the_hosts_stays_as_it_is(void **unused)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = 5555};
+    int ends[2], set, send_end;
+
+    (void)unused;
+    start();
+    wait_until(loop_sleeps, NULL);
+    lose();
+    set = numbers[0];
+    (void)close(hosts[0]);
+    hosts[0] = epoll_create1(EPOLL_CLOEXEC);
+    assert_int_equal(dup2(hosts[0], set), set);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(dup2(ends[0], numbers[2]), numbers[2]);
+    send_end = ends[1];
+    assert_int_equal(epoll_ctl(set, EPOLL_CTL_ADD, numbers[2], &event), 0);
+
+    assert_accepted(health__engine_stop(e, 20000));
+    assert_int_equal(send(send_end, "x", 1, 0), 1);
+    assert_int_equal(epoll_wait(set, &event, 1, 0), 1);
+    assert_int_equal(event.data.u64, 5555);
+    assert_int_equal(epoll_wait(set, &event, 1, 0), 0);
+    (void)close(send_end);
+    (void)close(ends[0]);
+    (void)close(hosts[0]);
+    (void)close(set);
+    (void)close(numbers[1]);
+    (void)close(numbers[2]);
+    free_engine();
+}
+
 static bool has_ended(void *arg)
 {
     bool has;
@@ -201,6 +235,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, open_lost)
     const struct CMUnitTest tests[] = {
         TEST(a_loop_that_sleeps_is_left_behind),
+        TEST(a_set_of_the_hosts_stays_as_it_is),
         TEST(a_loop_that_wakes_ends_by_itself),
         TEST(a_callback_that_runs_is_waited_for_all_the_same),
     };

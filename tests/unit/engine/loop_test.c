@@ -470,6 +470,21 @@ static void what_wakes_it_is_closed(void **unused)
     LOSE({-1, T + 50, 0, close_wake});
 }
 
+/* There is nothing left that could wake it. */
+static void what_time_wakes_looks(void **unused)
+{
+    (void)unused;
+    server.next = T + 5;
+    LOSE({5, T + 3, 0, NULL}, {2, T + 5, 0, close_wake});
+}
+
+static void one_that_does_not_sleep_looks_every_10_ms(void **unused)
+{
+    (void)unused;
+    server.next = T;
+    LOSE({0, T + 3, 0, NULL}, {0, T + 4, 0, close_wake}, {0, T + 12, 0, NULL}, {0, T + 13, 0, NULL});
+}
+
 static int hosts; /* a descriptor of the host's, which gets the numbers of ours */
 
 static void take_wake(void)
@@ -630,6 +645,8 @@ int main(void)
         TEST(unobserved_it_does_neither),
         TEST(a_set_that_is_closed_is_the_end),
         TEST(what_wakes_it_is_closed),
+        TEST(what_time_wakes_looks),
+        TEST(one_that_does_not_sleep_looks_every_10_ms),
         TEST(what_a_number_of_the_hosts_tells_is_not_read),
         TEST(nor_what_a_set_of_the_hosts_does),
         TEST(the_server_has_found_out),
