@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-/* Whether we run where everything is slow (HEALTH_TEST_SLOW: valgrind), and whether a sanitizer is
- * built in, which keeps what was freed and takes its time. */
+/* Whether we run under valgrind (HEALTH_TEST_SLOW), where everything is slow, and whether a
+ * sanitizer is built in, which keeps what was freed and takes its time. */
 bool process_is_slow(void);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define PROCESS_SANITIZED 1

@@ -10,6 +10,7 @@
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 /* timeout: 240 */
+/* forgets */
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -38,14 +39,13 @@
 #define FIRST       3  /* what is closed */
 #define LAST        60 /* and taken by canaries */
 #define STOP_MS     1000
-#define WATCH_MS    1500 /* for how long it is seen what happens; longer than any timer */
-#define RESPONSE_MS 2000 /* of requests that wait */
-#define RUNNING_MS                                                                                 \
-    1100                /* for how long a run may have been under way, for what is seen to happen  \
-                         */
-#define OFTEN_MS    400 /* the interval of a periodic check */
+#define SLOWER      (process_is_slow() ? 4 : 1)
+#define WATCH_MS    (1500 * SLOWER) /* for how long it is seen what happens; longer than any timer */
+#define RESPONSE_MS (2000 * SLOWER)          /* of requests that wait */
+#define RUNNING_MS  (INT64_C(1100) * SLOWER) /* of a run under way, for what is seen to happen */
+#define OFTEN_MS    (400 * SLOWER)           /* the interval of a periodic check */
 #define CPU_PERCENT 5
-#define AFTER_MS    60 /* what there was to do is done by then */
+#define AFTER_MS    (60 * SLOWER) /* what there was to do is done by then */
 #define CLIENTS     6
 #define HOSTS       16 /* at a time */
 #define SHIFTS      8
@@ -540,18 +540,18 @@ static void all_just_after_many_requests(void **state)
 static void parts_of(enum part one, enum part other)
 {
     static const enum busy busy[] = {IDLE, TIMERS, OPEN, WAITING};
+    int i, shifts = process_is_slow() ? 4 : SHIFTS;
     struct plan plans[HOSTS];
-    int i;
 
-    for (i = 0; i < HOSTS; i++) {
+    for (i = 0; i < 2 * shifts; i++) {
         struct plan *plan = &plans[i];
 
-        plan->part = i < SHIFTS ? one : other;
+        plan->part = i < shifts ? one : other;
         plan->busy = plan->part != CONNECTIONS ? busy[i % 4] : i % 2 ? OPEN : WAITING;
-        plan->shift = i % SHIFTS * 3 + (int)plan->part;
+        plan->shift = i % shifts * 3 + (int)plan->part;
         plan->held = false;
     }
-    run_hosts(plans, HOSTS);
+    run_hosts(plans, 2 * shifts);
 }
 
 static void the_listener_or_the_reserve_alone(void **state)

@@ -5,6 +5,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* forgets */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -5,6 +5,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* forgets */
 #include <dlfcn.h>
 #include <microhttpd.h>
 #include <poll.h>

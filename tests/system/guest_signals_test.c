@@ -36,6 +36,9 @@
 #define STORM        10000 /* signals */
 #define MAX_THREADS  64
 
+/* The last one is valgrind's, under valgrind. */
+#define LAST_REAL_TIME (process_is_slow() ? SIGRTMAX - 1 : SIGRTMAX)
+
 /* What the kernel raises for what a thread has done itself. */
 static const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
 
@@ -75,7 +78,7 @@ static bool is_guests_mask(uint64_t mask)
 static void each_of_our_threads_blocks_them(void **state)
 {
     static struct puppet hung[3], idle;
-    struct health *h = service_start(NULL);
+    struct health *h;
     char name[8] = "hung-0";
     struct client clients[3];
     struct health_check check;
@@ -83,6 +86,11 @@ static void each_of_our_threads_blocks_them(void **state)
     int i, count;
 
     (void)state;
+    if (process_is_slow()) {
+        print_message("not tested here: what /proc shows under valgrind are valgrind's masks\n");
+        skip();
+    }
+    h = service_start(NULL);
     puppet_init(&idle);
     check = puppet_check(&idle, "idle");
     assert_int_equal(health_add_check(h, &check), 0);
@@ -200,7 +208,7 @@ static int catch_all(void)
     for (i = 0; i < COUNT(asynchronous); i++)
         PROCESS_CHECK(sigaction(asynchronous[i], &action, NULL) == 0);
     PROCESS_CHECK(sigaction(SIGRTMIN, &action, NULL) == 0);
-    PROCESS_CHECK(sigaction(SIGRTMAX, &action, NULL) == 0);
+    PROCESS_CHECK(sigaction(LAST_REAL_TIME, &action, NULL) == 0);
     return 0;
 }
 
@@ -239,7 +247,7 @@ static int stand_the_storm(struct process *self, void *arg)
         (void)poll(NULL, 0, 1);
     for (i = 0; i < STORM && !(process_is_slow() && i >= STORM / 10); i++) {
         number = i % 13 == 11   ? SIGRTMIN
-                 : i % 13 == 12 ? SIGRTMAX
+                 : i % 13 == 12 ? LAST_REAL_TIME
                                 : asynchronous[(size_t)i % COUNT(asynchronous)];
         /* Of real-time ones each is kept, up to a limit. */
         while (kill(getpid(), number) != 0 && errno == EAGAIN)
@@ -301,14 +309,17 @@ static void allow(int number, siginfo_t *info, void *context)
 
 static enum health_status raise_all(struct health_result *result, void *arg)
 {
+    /* To valgrind such a page is an error. */
+    bool touch = !process_is_slow();
     size_t i;
 
     (void)arg;
     raised_here = 0;
     for (i = 0; i < COUNT(synchronous); i++)
-        if (synchronous[i] != SIGSEGV)
+        if (synchronous[i] != SIGSEGV || !touch)
             (void)raise(synchronous[i]);
-    *(volatile char *)forbidden = 1;
+    if (touch)
+        *(volatile char *)forbidden = 1;
     return health_explain(result, raised_here == COUNT(synchronous) ? HEALTH_PASS : HEALTH_FAIL,
         "%d signals", (int)raised_here);
 }

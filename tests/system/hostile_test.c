@@ -191,7 +191,7 @@ static void under_attack(enum attack_way way, const char *name, bool many_source
     attack.way = way;
     attack.many_sources = many_sources;
     attack.port = seen.port;
-    attack.count = process_is_slow() ? ATTACKERS / 8 : ATTACKERS;
+    attack.count = process_is_slow() ? ATTACKERS / 3 : ATTACKERS;
     /* Those who come back at once queue before a probe, behind a service that a tool makes slow. */
     if (PROCESS_SANITIZED && !process_is_slow() && way == ATTACK_BUSY)
         attack.count = ATTACKERS / 2;

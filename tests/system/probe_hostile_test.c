@@ -381,13 +381,15 @@ static void nothing_is_left_open(void **state)
 
 static int ask_without_descriptors(struct process *self, void *arg)
 {
-    const struct rlimit few = {.rlim_cur = 64, .rlim_max = 64};
     const struct odd_server *s = arg;
+    struct rlimit limit;
     char url[64], reason[400];
     int fds[64], count;
 
     (void)self;
-    PROCESS_CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    PROCESS_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 64;
+    PROCESS_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     count = process_fill(fds, 64);
     (void)snprintf(url, sizeof(url), "http://localhost:%d/", s->port);
     PROCESS_CHECK(health_probe(url, PATIENT_MS, reason, sizeof(reason)) == 1);

@@ -296,7 +296,7 @@ static int run_into_a_pipe(int to, bool full, const char *const *arguments)
 {
     const char *argv[ARGUMENTS] = {"health-probe"};
     int ends[2], status = -1;
-    char path[4096];
+    char path[4096] = ""; /* it is what fills the pipe */
     size_t i;
     pid_t pid;
 

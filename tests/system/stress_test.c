@@ -4,7 +4,7 @@
  * judged by a model of what may be told, stress_model.h; and what is promised of callbacks and
  * releases is looked at where they are called.
  *
- * It goes on for HEALTH_STRESS_SECONDS (60; 10 where a tool makes all slow), in rounds, each with
+ * It goes on for HEALTH_STRESS_SECONDS (60; 30 where a tool makes all slow), in rounds, each with
  * an instance of its own, the first of which warms up: after each of the others there is no more
  * memory, and there are no more descriptors and threads, than after that.  HEALTH_STRESS_SEED makes
  * the same choices again.  For more than ctest's time limit: HEALTH_STRESS_SECONDS=3600
@@ -252,7 +252,7 @@ static void print_figures(const struct figures *f)
 
 static void under_stress_nothing_wrong_is_told_and_nothing_is_left(void **state)
 {
-    long seconds = number_of("HEALTH_STRESS_SECONDS", process_is_slow() ? 10 : 60);
+    long seconds = number_of("HEALTH_STRESS_SECONDS", process_is_slow() ? 30 : 60);
     uint64_t seed = (uint64_t)number_of("HEALTH_STRESS_SEED", (long)(stress_now() % 1000000));
     int64_t end = client_now_ms() + seconds * 1000;
     int threads, descriptors;

@@ -4,6 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* forgets */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
