@@ -107,7 +107,8 @@ class Runner:
             return file.read()
 
     def link(self, test):
-        """Links it with the changed object, which comes before that in the archive."""
+        """Links it with the changed object, which comes before that in the archive.  Returns: the
+        program; None if the test has in its place what the changed source has."""
         program = f"{self.out}/run/{test.name.replace('/', '-')}"
         os.makedirs(os.path.dirname(program), exist_ok=True)
         command = ["gcc", *self.linker, "-o", program, test.object, f"{self.out}/mutant.o",
@@ -115,7 +116,10 @@ class Runner:
         command += [f"-Wl,--wrap={w}" for w in test.wraps] + LIBRARIES
         done = sh(command)
         if done.returncode != 0:
-            sys.exit(f"{test.name}: {done.stdout.decode()}")
+            said = done.stdout.decode()
+            if "multiple definition" in said:
+                return None
+            sys.exit(f"{test.name}: {said}")
         return program
 
     # ---- Running ----
@@ -208,7 +212,7 @@ class Runner:
                       key=nearness)
         for test in near:
             program = self.link(test)
-            if self.fails(test, program, 1 if test.room == room else FLAKY):
+            if program is not None and self.fails(test, program, 1 if test.room == room else FLAKY):
                 return test.name
         return None
 
