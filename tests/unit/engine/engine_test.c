@@ -4,10 +4,11 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: health__pool_abandon */
+/* wrap: health__pool_abandon pthread_mutex_destroy */
 #include "engine/engine.h"
 
 #include "engine_alive.h"
+#include "mutexes_destroyed.h"
 
 bool __real_health__pool_abandon(struct health__pool *pool);
 bool __wrap_health__pool_abandon(struct health__pool *pool);

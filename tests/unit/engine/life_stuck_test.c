@@ -4,9 +4,11 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* wrap: pthread_mutex_destroy */
 #include "engine/life.h"
 
 #include "engine_alive.h"
+#include "mutexes_destroyed.h"
 
 static void a_callback_that_runs_keeps_it_from_stopping(void **unused)
 {

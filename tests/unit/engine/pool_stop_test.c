@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "jobs.h"
+#include "mutexes.h"
 
 int __real_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
@@ -97,6 +98,7 @@ static int close_pool(void **unused)
     /* One that was left to its last worker is not there any more. */
     if (count_of(&abandoned) == 0 && !health__pool_stop(&pool, HEALTH__NEVER))
         return -1;
+    assert_true(mutex_in_order(&pool.mutex));
     health__pool_done(&pool);
     return 0;
 }
