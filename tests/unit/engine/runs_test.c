@@ -92,6 +92,7 @@ static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unus
     /* What it said is brought back. */
     assert_int_equal(c->outcome, HEALTH_WARN);
     assert_int_equal(c->outcome_us, 20000);
+    assert_int_equal(health__check_returned_at(c), T + 120);
     assert_string_equal(health__words_reason(c->outcome_words), "tight");
     hand_turn(&h, T + 121);
     assert_int_equal(c->state.status, HEALTH_WARN);
