@@ -46,6 +46,7 @@ static void said_nothing_keeps_nothing(void **unused)
     health__result_init(&r, 0);
     assert_null(health__words_keep(&r));
     assert_string_equal(r.reason, "");
+    assert_int_equal(r.length, 0);
     health__words_free(NULL);
     assert_null(health__words_reason(NULL));
 }
