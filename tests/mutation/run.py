@@ -174,31 +174,33 @@ class Runner:
         return all(self.run(test, program) not in (0, 77) for _ in range(times))
 
     def baseline(self, tests, again):
-        """How long each takes; those that fail or are skipped here are of no use."""
+        """How long each takes, None if it fails, is skipped here or takes too long, and is of no use.
+        Those that were measured the last time are not again."""
         path = f"{self.out}/seconds.json"
+        seconds = {}
         if again and os.path.exists(path):
             with open(path) as file:
                 seconds = json.load(file)
-            for test in tests:
-                test.seconds = seconds.get(test.name)
-            return [t for t in tests if t.seconds is not None]
 
         def measure(test):
             begun = time.monotonic()
             result = self.run(test, self.link(test))
-            test.seconds = time.monotonic() - begun
-            if result == 0 and test.seconds < SECONDS[test.kind]:
-                return True
-            print(f"left out: {test.name}: {result}, {test.seconds:.1f} s", flush=True)
-            return False
+            took = time.monotonic() - begun
+            seconds[test.name] = took if result == 0 and took < SECONDS[test.kind] else None
+            if seconds[test.name] is None:
+                print(f"left out: {test.name}: {result}, {took:.1f} s", flush=True)
 
-        units = [t for t in tests if t.kind == "unit" and measure(t)]
-        others = [t for t in tests if t.kind == "system" and not t.serial]
+        tests = [t for t in tests if t.kind == "unit" or not t.serial]
+        for test in tests:
+            if test.kind == "unit" and test.name not in seconds:
+                measure(test)
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            others = [t for t, good in zip(others, pool.map(measure, others)) if good]
+            list(pool.map(measure, [t for t in tests if t.kind == "system" and t.name not in seconds]))
         with open(path, "w") as file:
-            json.dump({t.name: t.seconds for t in units + others}, file)
-        return units + others
+            json.dump(seconds, file)
+        for test in tests:
+            test.seconds = seconds[test.name]
+        return [t for t in tests if t.seconds is not None]
 
     def unit_killer(self, mutant, tests):
         """The unit test that notices; None: none does."""
