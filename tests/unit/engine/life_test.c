@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "engine/loop.h"
+#include "engine/runs.h"
 #include "engine_alive.h"
 #include "mutexes_destroyed.h"
 
@@ -88,6 +89,22 @@ static void periodic_checks_run_while_it_is_started(void **unused)
     assert_int_equal(a.begun, a.ended);
 }
 
+/* However long ago a heartbeat was added, it has its time to beat from the start on. */
+static void what_is_started_is_as_young_as_the_start(void **unused)
+{
+    struct health_heartbeat *heartbeat;
+    int64_t before, heard_at;
+
+    (void)unused;
+    assert_int_equal(health__engine_add_heartbeat(e, "b", 60000, 0, &heartbeat), 0);
+    before = health__now_ms();
+    start();
+    (void)pthread_mutex_lock(&e->turn);
+    heard_at = HEALTH__LISTED(e->checks.next)->state.heard_at;
+    (void)pthread_mutex_unlock(&e->turn);
+    assert_true(heard_at >= before);
+}
+
 /* Else it would not sleep any more, or not be woken. */
 static void what_wakes_the_loop_is_received(void **unused)
 {
@@ -151,6 +168,7 @@ int main(void)
         TEST(a_stop_waits_for_answers_only_so_long),
         TEST(a_stop_takes_back_draining_and_nothing_else),
         TEST(periodic_checks_run_while_it_is_started),
+        TEST(what_is_started_is_as_young_as_the_start),
         TEST(what_wakes_the_loop_is_received),
         TEST(a_callback_cannot_stop_or_free),
     };

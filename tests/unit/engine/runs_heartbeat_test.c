@@ -194,6 +194,21 @@ static void one_that_has_beaten_unobserved_is_observed_to_pass(void **unused)
     is_passing_since(T + 250);
 }
 
+/* By a request: from then on it may beat, and be missed. */
+static void one_that_is_found_idle_is_observed_again_in_time(void **unused)
+{
+    (void)unused;
+    hand_at(&h, T + 200);
+    health__engine_observe(e, true);
+    health__changes_settle(e);
+    is_missed_since(T + 101, T);
+    assert_int_equal(e->settle_at, HEALTH__NEVER);
+    beat_at(HEALTH__NEVER);
+    ask_at(T + 300);
+    is_passing_since(T + 300);
+    assert_int_equal(e->settle_at, T + 401);
+}
+
 static void a_removed_one_is_missed_no_more(void **unused)
 {
     (void)unused;
@@ -266,6 +281,7 @@ int main(void)
         TEST(being_idle_heals),
         TEST(several_are_missed_and_heal_one_by_one),
         TEST(one_that_has_beaten_unobserved_is_observed_to_pass),
+        TEST(one_that_is_found_idle_is_observed_again_in_time),
         TEST(a_removed_one_is_missed_no_more),
         TEST(after_a_thaw_the_last_beat_is_young),
         TEST(what_was_missed_when_it_froze_stays_so),
