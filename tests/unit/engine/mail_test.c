@@ -4,22 +4,43 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: clock_gettime */
+/* wrap: clock_gettime health__check_new health__check_free */
 #include "engine/runs.h"
 
 #include "by_hand.h"
+
+struct health__check *__real_health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now);
+struct health__check *__wrap_health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now);
+void __real_health__check_free(struct health__check *check);
+void __wrap_health__check_free(struct health__check *check);
 
 #define T 10000 /* when it begins */
 
 static struct hand h;
 static struct health__engine *const e = &h.engine;
 static int released;
+static int unfreed; /* checks that were made */
+
+struct health__check *__wrap_health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now)
+{
+    unfreed++;
+    return __real_health__check_new(name, policy, now);
+}
+
+void __wrap_health__check_free(struct health__check *check)
+{
+    unfreed--;
+    __real_health__check_free(check);
+}
 
 static int open_hand(void **unused)
 {
     (void)unused;
     hand_open(&h, T);
-    released = 0;
+    released = unfreed = 0;
     return 0;
 }
 
@@ -27,6 +48,7 @@ static int close_hand(void **unused)
 {
     (void)unused;
     hand_close(&h);
+    assert_int_equal(unfreed, 0);
     return 0;
 }
 
