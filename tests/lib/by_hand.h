@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "engine/runs.h"
 #include "fake_clock.h"
+#include "mutexes.h"
 
 #define HAND_RESPONSE_MS 800
 
@@ -60,6 +61,9 @@ static inline void hand_gone(void *arg)
 static inline void hand_close(struct hand *h)
 {
     h->engine.life = HEALTH__STOPPED;
+    assert_true(mutex_in_order(&h->engine.turn));
+    assert_true(mutex_in_order(&h->engine.mutex));
+    assert_true(mutex_in_order(&h->engine.pool.mutex));
     assert_int_equal(health__engine_free(&h->engine, hand_gone, h), 0);
     assert_true(h->gone);
 }

@@ -107,7 +107,8 @@ class Runner:
             return file.read()
 
     def link(self, test):
-        """Links it with the changed object, which comes before that in the archive."""
+        """Links it with the changed object, which comes before that in the archive.  Returns: the
+        program; None if the test has in its place what the changed source has."""
         program = f"{self.out}/run/{test.name.replace('/', '-')}"
         os.makedirs(os.path.dirname(program), exist_ok=True)
         command = ["gcc", *self.linker, "-o", program, test.object, f"{self.out}/mutant.o",
@@ -115,7 +116,10 @@ class Runner:
         command += [f"-Wl,--wrap={w}" for w in test.wraps] + LIBRARIES
         done = sh(command)
         if done.returncode != 0:
-            sys.exit(f"{test.name}: {done.stdout.decode()}")
+            said = done.stdout.decode()
+            if "multiple definition" in said:
+                return None
+            sys.exit(f"{test.name}: {said}")
         return program
 
     # ---- Running ----
@@ -170,31 +174,33 @@ class Runner:
         return all(self.run(test, program) not in (0, 77) for _ in range(times))
 
     def baseline(self, tests, again):
-        """How long each takes; those that fail or are skipped here are of no use."""
+        """How long each takes, None if it fails, is skipped here or takes too long, and is of no use.
+        Those that were measured the last time are not again."""
         path = f"{self.out}/seconds.json"
+        seconds = {}
         if again and os.path.exists(path):
             with open(path) as file:
                 seconds = json.load(file)
-            for test in tests:
-                test.seconds = seconds.get(test.name)
-            return [t for t in tests if t.seconds is not None]
 
         def measure(test):
             begun = time.monotonic()
             result = self.run(test, self.link(test))
-            test.seconds = time.monotonic() - begun
-            if result == 0 and test.seconds < SECONDS[test.kind]:
-                return True
-            print(f"left out: {test.name}: {result}, {test.seconds:.1f} s", flush=True)
-            return False
+            took = time.monotonic() - begun
+            seconds[test.name] = took if result == 0 and took < SECONDS[test.kind] else None
+            if seconds[test.name] is None:
+                print(f"left out: {test.name}: {result}, {took:.1f} s", flush=True)
 
-        units = [t for t in tests if t.kind == "unit" and measure(t)]
-        others = [t for t in tests if t.kind == "system" and not t.serial]
+        tests = [t for t in tests if t.kind == "unit" or not t.serial]
+        for test in tests:
+            if test.kind == "unit" and test.name not in seconds:
+                measure(test)
         with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
-            others = [t for t, good in zip(others, pool.map(measure, others)) if good]
+            list(pool.map(measure, [t for t in tests if t.kind == "system" and t.name not in seconds]))
         with open(path, "w") as file:
-            json.dump({t.name: t.seconds for t in units + others}, file)
-        return units + others
+            json.dump(seconds, file)
+        for test in tests:
+            test.seconds = seconds[test.name]
+        return [t for t in tests if t.seconds is not None]
 
     def unit_killer(self, mutant, tests):
         """The unit test that notices; None: none does."""
@@ -208,7 +214,7 @@ class Runner:
                       key=nearness)
         for test in near:
             program = self.link(test)
-            if self.fails(test, program, 1 if test.room == room else FLAKY):
+            if program is not None and self.fails(test, program, 1 if test.room == room else FLAKY):
                 return test.name
         return None
 

@@ -4,6 +4,7 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* wrap: health__check_free */
 #include "engine/engine.h"
 
 #include <signal.h>
@@ -15,9 +16,20 @@
 #include "engine_alive.h"
 #include "process.h"
 
+void __real_health__check_free(struct health__check *check);
+void __wrap_health__check_free(struct health__check *check);
+
 #define PATIENCE_S 40
 
 static int descriptors; /* that a child has of others */
+
+static atomic_int checks_freed; /* in this process, and before it in its parent */
+
+void __wrap_health__check_free(struct health__check *check)
+{
+    atomic_fetch_add(&checks_freed, 1);
+    __real_health__check_free(check);
+}
 
 /* Before there is an engine: a tool that watches may have some of its own in a child. */
 static int count_in_child(void)
@@ -302,11 +314,15 @@ static void a_removed_check_is_released_on_both_sides(void **unused)
 
 static void does_not_release_a(void)
 {
+    int freed_before = atomic_load(&checks_freed);
+
     is_stopped();
     child_expects(health__engine_start(e, NULL) == 0);
     child_expects(health__engine_stop(e, 20000) == 0);
     child_expects(health__engine_free(e, be_gone, &gone) == 0);
     child_expects(a.released == 0 && a.releasing == 1);
+    /* Its memory is of this process as well. */
+    child_expects(atomic_load(&checks_freed) == freed_before + 1);
 }
 
 static void a_release_that_was_begun_is_the_parents(void **unused)

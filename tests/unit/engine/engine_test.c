@@ -4,13 +4,30 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: health__pool_abandon */
+/* wrap: health__pool_abandon pthread_mutex_destroy */
+/* wrap: malloc calloc realloc strdup free */
 #include "engine/engine.h"
 
 #include "engine_alive.h"
+#include "memory.h"
+#include "mutexes_destroyed.h"
 
 bool __real_health__pool_abandon(struct health__pool *pool);
 bool __wrap_health__pool_abandon(struct health__pool *pool);
+
+static int open_counted(void **state)
+{
+    memory_begin(0);
+    return open_engine(state);
+}
+
+static int close_counted(void **state)
+{
+    int result = close_engine(state);
+
+    assert_int_equal(memory_live(), 0);
+    return result;
+}
 
 static void what_was_never_started_is_freed_with_its_checks(void **unused)
 {
@@ -116,7 +133,7 @@ static void what_was_stuck_may_be_freed(void **unused)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_engine, close_engine)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_counted, close_counted)
     const struct CMUnitTest tests[] = {
         TEST(what_was_never_started_is_freed_with_its_checks),
         TEST(a_free_stops),

@@ -4,14 +4,30 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* wrap: health__cond_wait pthread_mutex_destroy */
 #include "engine/engine.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
+#include "engine/loop.h"
 #include "engine/runs.h"
 #include "engine_alive.h"
+#include "mutexes_destroyed.h"
+
+bool __real_health__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms);
+bool __wrap_health__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms);
+
+static int64_t asleep_until; /* by the last wait for an errand; under the mutex */
+
+bool __wrap_health__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms)
+{
+    if (cond == &e->ended)
+        asleep_until = deadline_ms;
+    return __real_health__cond_wait(cond, mutex, deadline_ms);
+}
 
 /* An errand, and what became of it. */
 struct trip {
@@ -163,6 +179,7 @@ static bool is_brought(void *arg)
 /* The loop, played by the test, ends without having taken it. */
 static void bring_and_end(struct trip *trip)
 {
+    int64_t begun_at = health__now_ms(), until;
     pthread_t thread;
 
     e->life = HEALTH__STARTED;
@@ -171,12 +188,15 @@ static void bring_and_end(struct trip *trip)
     wait_until(is_brought, NULL);
     assert_true(atomic_load(&e->woken));
     (void)pthread_mutex_lock(&e->mutex);
+    until = asleep_until;
     e->loop_ended = true;
     health__errands_refuse(e);
     (void)pthread_cond_broadcast(&e->ended);
     (void)pthread_mutex_unlock(&e->mutex);
     assert_int_equal(pthread_join(thread, NULL), 0);
     e->life = HEALTH__STOPPED;
+    /* Nor was it waited for busily. */
+    assert_true(until >= begun_at + HEALTH__REWAKE_MS);
 }
 
 static void a_loop_that_ends_refuses_what_it_has_not_taken(void **unused)

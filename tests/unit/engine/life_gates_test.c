@@ -3,17 +3,29 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: clock_gettime */
+/* wrap: clock_gettime health__loop_wake */
 #include "engine/life.h"
 
 #include <sys/socket.h>
 
 #include "by_hand.h"
+#include "engine/loop.h"
+
+void __real_health__loop_wake(struct health__engine *e);
+void __wrap_health__loop_wake(struct health__engine *e);
 
 #define T 10000 /* when it begins */
 
 static struct hand h;
 static struct health__engine *const e = &h.engine;
+
+static unsigned wakers; /* as of the last wake */
+
+void __wrap_health__loop_wake(struct health__engine *engine)
+{
+    wakers = atomic_load(&engine->wakers);
+    __real_health__loop_wake(engine);
+}
 
 static int open_hand(void **unused)
 {
@@ -59,6 +71,8 @@ static void while_observed_the_loop_is(void **unused)
     health__engine_observe(e, true);
     health__engine_set_gate(e, HEALTH__NOT_READY, true);
     assert_true(was_woken());
+    /* Whoever closes what it is woken by has waited meanwhile. */
+    assert_int_equal(wakers, 1);
     health__engine_set_gate(e, HEALTH__NOT_READY, false);
     assert_true(was_woken());
     assert_int_equal(atomic_load(&h.gates.bits), 0);

@@ -4,18 +4,43 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* wrap: health__cond_wait health__loop_wake */
 #include "engine/life.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "engine/loop.h"
 #include "engine_alive.h"
 #include "process.h"
+
+bool __real_health__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms);
+bool __wrap_health__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms);
+void __real_health__loop_wake(struct health__engine *e);
+void __wrap_health__loop_wake(struct health__engine *e);
+
+/* The loop hears nothing, and whoever waits for it only what he is told. */
+static atomic_bool deaf;
+
+bool __wrap_health__cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ms)
+{
+    bool endless = cond == &e->ended && atomic_load(&deaf);
+
+    return __real_health__cond_wait(cond, mutex, endless ? HEALTH__NEVER : deadline_ms);
+}
+
+void __wrap_health__loop_wake(struct health__engine *its)
+{
+    if (!atomic_load(&deaf))
+        __real_health__loop_wake(its);
+}
 
 /* A loop that sleeps for ever stays, and so does the memory of its engine: no counts at the end. */
 static int open_lost(void **state)
@@ -230,6 +255,56 @@ static void a_callback_that_runs_is_waited_for_all_the_same(void **unused)
     assert_int_equal(count_of(&a.released), 1);
 }
 
+static bool do_nothing(struct health__errand *errand)
+{
+    (void)errand;
+    return true;
+}
+
+static int answered, answer;
+
+static void *ask(void *unused)
+{
+    static struct health__errand errand = {.run = do_nothing};
+
+    (void)unused;
+    answer = health__engine_do(e, &errand, false);
+    count_up(&answered);
+    return NULL;
+}
+
+static bool is_asked(void *arg)
+{
+    bool is;
+
+    (void)arg;
+    (void)pthread_mutex_lock(&e->mutex);
+    is = !health__list_empty(&e->errands);
+    (void)pthread_mutex_unlock(&e->mutex);
+    return is;
+}
+
+static void whoever_asks_a_loop_that_is_left_behind_is_refused(void **unused)
+{
+    pthread_t thread;
+
+    (void)unused;
+    start();
+    wait_until(loop_sleeps, NULL);
+    atomic_store(&deaf, true);
+    assert_int_equal(pthread_create(&thread, NULL, ask, NULL), 0);
+    wait_until(is_asked, NULL);
+    lose();
+    assert_accepted(health__engine_stop(e, 20000));
+    count_wait(&answered, 1);
+    atomic_store(&deaf, false);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(answer, HEALTH_ESTOPPED);
+    is_the_hosts();
+    starts_again();
+    free_engine();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, open_lost)
@@ -238,6 +313,7 @@ int main(void)
         TEST(a_set_of_the_hosts_stays_as_it_is),
         TEST(a_loop_that_wakes_ends_by_itself),
         TEST(a_callback_that_runs_is_waited_for_all_the_same),
+        TEST(whoever_asks_a_loop_that_is_left_behind_is_refused),
     };
 
     if (PROCESS_THREAD_SANITIZED) {

@@ -4,9 +4,11 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* wrap: pthread_mutex_destroy */
 #include "engine/life.h"
 
 #include "engine_alive.h"
+#include "mutexes_destroyed.h"
 
 static void a_callback_that_runs_keeps_it_from_stopping(void **unused)
 {
@@ -115,6 +117,25 @@ static void one_stop_is_enough(void **unused)
     assert_int_equal(result, 0);
 }
 
+static void so_it_is_where_one_was_stuck(void **unused)
+{
+    static int result;
+    pthread_t thread;
+
+    (void)unused;
+    result = 1;
+    add("stuck", &a, 60000, 0);
+    start();
+    count_wait(&a.begun, 1);
+    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "'stuck'");
+    assert_int_equal(pthread_create(&thread, NULL, stop_long, &result), 0);
+    wait_until(is_stopping, NULL);
+    assert_refused(health__engine_stop(e, 0), HEALTH_EBUSY, EBUSY, "already");
+    job_let(&a);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(result, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_engine, close_engine)
@@ -124,6 +145,7 @@ int main(void)
         TEST(and_a_release),
         TEST(a_stuck_one_takes_and_gives_checks),
         TEST(one_stop_is_enough),
+        TEST(so_it_is_where_one_was_stuck),
     };
 
     jobs_first_thread();

@@ -3,9 +3,15 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
+/* wrap: pthread_mutex_destroy */
 #include "engine/life.h"
 
+#include <sys/socket.h>
+
+#include "engine/loop.h"
+#include "engine/runs.h"
 #include "engine_alive.h"
+#include "mutexes_destroyed.h"
 
 /* ---- Start and stop ---- */
 
@@ -83,6 +89,44 @@ static void periodic_checks_run_while_it_is_started(void **unused)
     assert_int_equal(a.begun, a.ended);
 }
 
+/* However long ago a heartbeat was added, it has its time to beat from the start on. */
+static void what_is_started_is_as_young_as_the_start(void **unused)
+{
+    struct health_heartbeat *heartbeat;
+    int64_t before, heard_at;
+
+    (void)unused;
+    assert_int_equal(health__engine_add_heartbeat(e, "b", 60000, 0, &heartbeat), 0);
+    before = health__now_ms();
+    start();
+    (void)pthread_mutex_lock(&e->turn);
+    heard_at = HEALTH__LISTED(e->checks.next)->state.heard_at;
+    (void)pthread_mutex_unlock(&e->turn);
+    assert_true(heard_at >= before);
+}
+
+/* Else it would not sleep any more, or not be woken. */
+static void what_wakes_the_loop_is_received(void **unused)
+{
+    bool sent, received, again;
+    char byte;
+
+    (void)unused;
+    start();
+    /* In the loop's place. */
+    (void)pthread_mutex_lock(&e->turn);
+    health__loop_wake(e);
+    sent = recv(e->wake_receive.fd, &byte, 1, MSG_PEEK) == 1;
+    e->wake.ready(&e->wake, HEALTH__READABLE);
+    received = recv(e->wake_receive.fd, &byte, 1, MSG_PEEK) == -1;
+    health__loop_wake(e);
+    again = recv(e->wake_receive.fd, &byte, 1, MSG_PEEK) == 1;
+    (void)pthread_mutex_unlock(&e->turn);
+    assert_true(sent);
+    assert_true(received);
+    assert_true(again);
+}
+
 /* ---- From threads of ours ---- */
 
 static int stop_result, free_result; /* in a callback */
@@ -124,6 +168,8 @@ int main(void)
         TEST(a_stop_waits_for_answers_only_so_long),
         TEST(a_stop_takes_back_draining_and_nothing_else),
         TEST(periodic_checks_run_while_it_is_started),
+        TEST(what_is_started_is_as_young_as_the_start),
+        TEST(what_wakes_the_loop_is_received),
         TEST(a_callback_cannot_stop_or_free),
     };
 

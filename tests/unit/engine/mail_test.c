@@ -4,22 +4,43 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: clock_gettime */
+/* wrap: clock_gettime health__check_new health__check_free */
 #include "engine/runs.h"
 
 #include "by_hand.h"
+
+struct health__check *__real_health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now);
+struct health__check *__wrap_health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now);
+void __real_health__check_free(struct health__check *check);
+void __wrap_health__check_free(struct health__check *check);
 
 #define T 10000 /* when it begins */
 
 static struct hand h;
 static struct health__engine *const e = &h.engine;
 static int released;
+static int unfreed; /* checks that were made */
+
+struct health__check *__wrap_health__check_new(
+    const char *name, const struct health__policy *policy, int64_t now)
+{
+    unfreed++;
+    return __real_health__check_new(name, policy, now);
+}
+
+void __wrap_health__check_free(struct health__check *check)
+{
+    unfreed--;
+    __real_health__check_free(check);
+}
 
 static int open_hand(void **unused)
 {
     (void)unused;
     hand_open(&h, T);
-    released = 0;
+    released = unfreed = 0;
     return 0;
 }
 
@@ -27,6 +48,7 @@ static int close_hand(void **unused)
 {
     (void)unused;
     hand_close(&h);
+    assert_int_equal(unfreed, 0);
     return 0;
 }
 
@@ -96,6 +118,40 @@ static void what_was_removed_before_the_mail_was_read_was_never_there(void **unu
     assert_int_equal(released, 1);
     assert_true(health__list_empty(&e->leaving));
     assert_int_equal(e->jobs, 0);
+}
+
+static void is_counted(const struct health__tally *t, size_t pass, size_t warn, size_t fail)
+{
+    assert_int_equal(t->of[1 + HEALTH_PASS], pass);
+    assert_int_equal(t->of[1 + HEALTH_WARN], warn);
+    assert_int_equal(t->of[1 + HEALTH_FAIL], fail);
+}
+
+static void a_check_is_counted_while_it_is_there(void **unused)
+{
+    const struct health__tally *live = &e->tallies[0], *ready = &e->tallies[1],
+                               *all = &e->tallies[3], *lenient = &e->lenient_tallies[1];
+
+    (void)unused;
+    (void)hand_add_pushed(&h, .name = "p");
+    is_counted(ready, 0, 0, 1);
+    is_counted(lenient, 1, 0, 0);
+    hand_report(&h, "p", HEALTH_WARN, NULL);
+    health__mail_read(e);
+    is_counted(ready, 0, 1, 0);
+    is_counted(lenient, 0, 1, 0);
+    (void)hand_add_heartbeat(&h, "b", 100, HEALTH_READY);
+    is_counted(ready, 1, 1, 0);
+    is_counted(all, 1, 1, 0);
+    is_counted(live, 0, 0, 0);
+    assert_int_equal(health__engine_remove(e, "p"), 0);
+    health__mail_read(e);
+    is_counted(ready, 1, 0, 0);
+    assert_int_equal(health__engine_remove(e, "b"), 0);
+    health__mail_read(e);
+    is_counted(ready, 0, 0, 0);
+    is_counted(lenient, 0, 0, 0);
+    is_counted(all, 0, 0, 0);
 }
 
 static void the_name_is_free_at_once(void **unused)
@@ -398,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(checks_are_known_once_the_mail_is_read),
         TEST(what_was_removed_before_the_mail_was_read_was_never_there),
+        TEST(a_check_is_counted_while_it_is_there),
         TEST(the_name_is_free_at_once),
         TEST(the_last_report_counts),
         TEST(a_report_of_after_the_turn_began_is_of_now),

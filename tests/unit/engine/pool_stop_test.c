@@ -4,12 +4,13 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: pthread_create */
+/* wrap: pthread_create pthread_join */
 #include "engine/pool.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -17,18 +18,37 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "jobs.h"
+#include "mutexes.h"
 
 int __real_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
+int __real_pthread_join(pthread_t thread, void **ret_result);
+int __wrap_pthread_join(pthread_t thread, void **ret_result);
 
 static int create_error;
+static atomic_int unjoined; /* threads of the pool's */
 
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg)
 {
-    return create_error != 0 ? create_error : __real_pthread_create(thread, attributes, main, arg);
+    int error = create_error;
+
+    if (error == 0)
+        error = __real_pthread_create(thread, attributes, main, arg);
+    if (error == 0)
+        atomic_fetch_add(&unjoined, 1);
+    return error;
+}
+
+int __wrap_pthread_join(pthread_t thread, void **ret_result)
+{
+    int error = __real_pthread_join(thread, ret_result);
+
+    if (error == 0)
+        atomic_fetch_sub(&unjoined, 1);
+    return error;
 }
 
 #define CALLS 4
@@ -79,6 +99,7 @@ static int open_pool(void **unused)
 
     (void)unused;
     create_error = abandoned = notified = 0;
+    atomic_store(&unjoined, 0);
     health__list_init(&done);
     for (i = 0; i < CALLS; i++) {
         jobs[i] = (struct job){.let = false};
@@ -97,6 +118,9 @@ static int close_pool(void **unused)
     /* One that was left to its last worker is not there any more. */
     if (count_of(&abandoned) == 0 && !health__pool_stop(&pool, HEALTH__NEVER))
         return -1;
+    /* That worker is joined by nobody. */
+    assert_int_equal(atomic_load(&unjoined), count_of(&abandoned));
+    assert_true(mutex_in_order(&pool.mutex));
     health__pool_done(&pool);
     return 0;
 }
@@ -195,7 +219,7 @@ static void who_watches_sees_the_end(void **unused)
     assert_int_equal(health__pool_remove(&pool, &calls[0], &r.ended), calls[0].queued_at);
     assert_int_equal(__real_pthread_create(&thread, NULL, watch, &r), 0);
     job_let(&jobs[0]);
-    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(__real_pthread_join(thread, NULL), 0);
     assert_true(r.seen);
     assert_true(r.ended);
     /* Others that end do not wake whoever watches this one. */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "jobs.h"
+#include "mutexes.h"
 
 int __real_pthread_create(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*main)(void *), void *arg);
@@ -108,6 +109,7 @@ static int close_pool(void **unused)
         job_let(&jobs[i]);
     if (!health__pool_stop(&pool, HEALTH__NEVER))
         return -1;
+    assert_true(mutex_in_order(&pool.mutex));
     health__pool_done(&pool);
     return 0;
 }

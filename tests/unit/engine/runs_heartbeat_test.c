@@ -181,6 +181,34 @@ static void several_are_missed_and_heal_one_by_one(void **unused)
     assert_true(health__list_empty(&e->missed));
 }
 
+/* What time and beats have done, unseen, is seen when someone begins to look. */
+static void one_that_has_beaten_unobserved_is_observed_to_pass(void **unused)
+{
+    (void)unused;
+    (void)look_at(T + 200);
+    is_missed_since(T + 101, T);
+    beat_at(T + 250);
+    hand_at(&h, T + 260);
+    health__engine_observe(e, true);
+    health__changes_settle(e);
+    is_passing_since(T + 250);
+}
+
+/* By a request: from then on it may beat, and be missed. */
+static void one_that_is_found_idle_is_observed_again_in_time(void **unused)
+{
+    (void)unused;
+    hand_at(&h, T + 200);
+    health__engine_observe(e, true);
+    health__changes_settle(e);
+    is_missed_since(T + 101, T);
+    assert_int_equal(e->settle_at, HEALTH__NEVER);
+    beat_at(HEALTH__NEVER);
+    ask_at(T + 300);
+    is_passing_since(T + 300);
+    assert_int_equal(e->settle_at, T + 401);
+}
+
 static void a_removed_one_is_missed_no_more(void **unused)
 {
     (void)unused;
@@ -252,6 +280,8 @@ int main(void)
         TEST(an_idle_one_is_not_judged),
         TEST(being_idle_heals),
         TEST(several_are_missed_and_heal_one_by_one),
+        TEST(one_that_has_beaten_unobserved_is_observed_to_pass),
+        TEST(one_that_is_found_idle_is_observed_again_in_time),
         TEST(a_removed_one_is_missed_no_more),
         TEST(after_a_thaw_the_last_beat_is_young),
         TEST(what_was_missed_when_it_froze_stays_so),

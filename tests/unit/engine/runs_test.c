@@ -4,15 +4,26 @@
  *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
-/* wrap: clock_gettime */
+/* wrap: clock_gettime health__words_free */
 #include "engine/runs.h"
 
 #include "by_hand.h"
+
+void __real_health__words_free(struct health__words *words);
+void __wrap_health__words_free(struct health__words *words);
 
 #define T 10000 /* when it begins */
 
 static struct hand h;
 static struct health__engine *const e = &h.engine;
+
+static int words_freed; /* how many */
+
+void __wrap_health__words_free(struct health__words *words)
+{
+    words_freed += words != NULL;
+    __real_health__words_free(words);
+}
 
 static int open_hand(void **unused)
 {
@@ -92,6 +103,7 @@ static void a_callback_has_until_the_timeout_from_when_it_was_queued(void **unus
     /* What it said is brought back. */
     assert_int_equal(c->outcome, HEALTH_WARN);
     assert_int_equal(c->outcome_us, 20000);
+    assert_int_equal(health__check_returned_at(c), T + 120);
     assert_string_equal(health__words_reason(c->outcome_words), "tight");
     hand_turn(&h, T + 121);
     assert_int_equal(c->state.status, HEALTH_WARN);
@@ -473,6 +485,32 @@ static void forgetting_leaves_no_run_in_progress(void **unused)
     assert_true(is_running(idle));
 }
 
+/* What a worker was about to leave may be half written, and is left. */
+static void forgetting_frees_words_that_are_whole(void **unused)
+{
+    struct health__check *begun = hand_add(&h, .name = "begun"),
+                         *ended = hand_add(&h, .name = "ended");
+    struct health__words *half;
+    struct health_result said;
+
+    (void)unused;
+    health__runs_queue(e, begun);
+    health__runs_queue(e, ended);
+    hand_begin(&h, begun);
+    health__result_init(&said, HEALTH__NEVER);
+    (void)health_explain(&said, HEALTH_FAIL, "half");
+    half = begun->outcome_words = health__words_keep(&said);
+    hand_return(&h, ended, HEALTH_FAIL, "whole");
+    words_freed = 0;
+    (void)pthread_mutex_lock(&e->pool.mutex);
+    health__pool_forget(&e->pool);
+    health__runs_forget(e);
+    assert_int_equal(words_freed, 1);
+    assert_null(begun->outcome_words);
+    assert_null(ended->outcome_words);
+    __real_health__words_free(half);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hand, close_hand)
@@ -495,6 +533,7 @@ int main(void)
         TEST(after_a_thaw_results_are_young),
         TEST(a_start_begins_anew),
         TEST(forgetting_leaves_no_run_in_progress),
+        TEST(forgetting_frees_words_that_are_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

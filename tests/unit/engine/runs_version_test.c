@@ -148,6 +148,23 @@ static void lateness_changes_once(void **unused)
     changed(READY, READY);
 }
 
+/* Of two changes that come at once, neither takes back the other. */
+static void one_that_begins_late_beside_one_that_ends_changes_all(void **unused)
+{
+    struct health__check *late = hand_add(&h, .name = "late", .timeout_ms = 300),
+                         *ends = hand_add(&h, .name = "ends", .probes = EVERY);
+
+    (void)unused;
+    health__runs_queue(e, late);
+    hand_turn(&h, T + 300);
+    health__runs_queue(e, ends);
+    changed(EVERY, EVERY);
+    hand_begin(&h, late);
+    hand_return(&h, ends, HEALTH_FAIL, "down");
+    health__runs_collect(e);
+    changed(EVERY, EVERY);
+}
+
 static void what_is_late_when_settled_has_changed(void **unused)
 {
     struct health__check *c = hand_add(&h, .name = "c", .timeout_ms = 300);
@@ -241,6 +258,7 @@ int main(void)
         TEST(sums_are_of_their_probes),
         TEST(asking_and_waiting_change_nothing),
         TEST(lateness_changes_once),
+        TEST(one_that_begins_late_beside_one_that_ends_changes_all),
         TEST(what_is_late_when_settled_has_changed),
         TEST(mail_changes_when_it_is_read),
         TEST(a_heartbeat_changes_when_it_is_missed_or_heals),

@@ -20,9 +20,11 @@ void *__wrap_malloc(size_t size);
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 
 static bool no_memory;
+static size_t asked_bytes; /* the last time */
 
 void *__wrap_malloc(size_t size)
 {
+    asked_bytes = size;
     return no_memory ? NULL : __real_malloc(size);
 }
 
@@ -46,6 +48,7 @@ static void said_nothing_keeps_nothing(void **unused)
     health__result_init(&r, 0);
     assert_null(health__words_keep(&r));
     assert_string_equal(r.reason, "");
+    assert_int_equal(r.length, 0);
     health__words_free(NULL);
     assert_null(health__words_reason(NULL));
 }
@@ -151,6 +154,25 @@ static void the_last_value_counts(void **unused)
     health__words_free(words);
 
     health_observe(NULL, 1, "s"); /* nothing */
+}
+
+static void there_is_room_for_what_was_said_and_for_nothing_else(void **unused)
+{
+    struct health_result r;
+
+    (void)unused;
+    health__result_init(&r, 0);
+    (void)health_explain(&r, HEALTH_WARN, "tight");
+    health__words_free(health__words_keep(&r));
+    assert_int_equal(asked_bytes, sizeof(struct health__words) + sizeof("tight"));
+    health_observe(&r, 97, "percent");
+    health__words_free(health__words_keep(&r));
+    assert_int_equal(asked_bytes,
+        sizeof(struct health__words) + sizeof(double) + sizeof("percent") + sizeof("tight"));
+    health__result_init(&r, 0);
+    health_observe(&r, 97, NULL);
+    health__words_free(health__words_keep(&r));
+    assert_int_equal(asked_bytes, sizeof(struct health__words) + sizeof(double) + sizeof(""));
 }
 
 static void both_are_kept_together(void **unused)
@@ -332,6 +354,7 @@ int main(void)
         cmocka_unit_test(the_status_comes_back_whatever_it_is),
         cmocka_unit_test(the_last_reason_counts),
         cmocka_unit_test(the_last_value_counts),
+        cmocka_unit_test(there_is_room_for_what_was_said_and_for_nothing_else),
         cmocka_unit_test(both_are_kept_together),
         cmocka_unit_test(a_reason_is_cut_at_512_bytes),
         cmocka_unit_test(a_reason_is_cut_between_characters),
