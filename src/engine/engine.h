@@ -51,6 +51,10 @@ struct health__server {
      */
     void (*stop)(struct health__server *server);
 
+    /* Whether `source`, which may be anything the host has, is one that the server waits on: by its
+     * address alone. */
+    bool (*owns)(const struct health__server *server, const void *source);
+
     /* Runs: what was ready has been told so.  Returns: when to be called again at the latest. */
     int64_t (*run)(struct health__server *server, int64_t now);
 

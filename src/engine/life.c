@@ -72,8 +72,8 @@ err0:
 
 bool health__life_is_whole(struct health__engine *e)
 {
-    /* In this order: the host may have both numbers, and a set of its own with the other in it, which
-     * is not to be changed. */
+    /* In this order: the host may have both numbers, and a set of its own with the other in it,
+     * which is not to be changed. */
     return health__fd_is_ours(&e->wake_receive) && health__poller_has(&e->poller, &e->wake);
 }
 

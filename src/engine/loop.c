@@ -48,12 +48,27 @@ static void thaw(struct health__engine *e, int64_t awake_at, bool certain)
     health__changes_thaw(e, awake_at, certain);
 }
 
+/* Whether a set of the host's, under the number of ours, has told of something: it knows it by
+ * another address. */
+static bool is_hosts(const struct health__engine *e, const struct health__ready *found)
+{
+    int i;
+
+    for (i = 0; i < found->count; i++) {
+        const void *source = found->events[i].data.ptr;
+
+        if (source != &e->wake && !e->server->owns(e->server, source))
+            return true;
+    }
+    return false;
+}
+
 /* Whether what was waited on is gone.  Where all of it went while the loop slept, only time has
  * woken it, and the next wait would be for the host's: so then it looks.  Else a loop that wakes
  * often has better things to do than to look each time. */
 static bool is_lost(struct health__engine *e, const struct health__ready *found, bool slept)
 {
-    if (found->count == HEALTH__CLOSED)
+    if (found->count == HEALTH__CLOSED || is_hosts(e, found))
         return true;
     if ((found->count > 0 || !slept) && e->now < e->looked_at + HEALTH__TRUST_MS)
         return false;

@@ -174,8 +174,8 @@ static void resume_all(struct health__http *http)
         (void)MHD_run(http->daemon);
 }
 
-/* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on, as long as
- * what we wait on is ours, for which the loop looks. */
+/* Whether MHD's epoll is still there: no other descriptor can be the one that we wait on, as long
+ * as what we wait on is ours, for which the loop looks. */
 static bool has_epoll(struct health__http *http)
 {
     return health__poller_has(http->poller, &http->ready);
@@ -236,6 +236,18 @@ static void stop(struct health__server *server)
 }
 
 /* ---- Each turn ---- */
+
+static bool owns(const struct health__server *server, const void *source)
+{
+    const struct health__http *http = health__container(server, struct health__http, server);
+    const struct health__connections *t = &http->connections;
+    uintptr_t at = (uintptr_t)source;
+
+    return http->daemon != NULL &&
+           (source == &http->ready ||
+               (at >= (uintptr_t)&http->listeners && at < (uintptr_t)(&http->listeners + 1)) ||
+               (at >= (uintptr_t)t->all && at < (uintptr_t)(t->all + t->used)));
+}
 
 static void run_daemon(struct health__http *http)
 {
@@ -342,7 +354,7 @@ static bool drained(struct health__server *server)
 void health__http_init(struct health__http *http, struct health__engine *engine,
     struct health__answers *answers, const char *listen, enum health_details details, size_t limit)
 {
-    http->server = (struct health__server){start, stop, run, drain, drained, forget};
+    http->server = (struct health__server){start, stop, owns, run, drain, drained, forget};
     http->engine = engine;
     http->answers = answers;
     http->listen = listen;

@@ -58,6 +58,13 @@ static inline void fake_server_stop(struct health__server *server)
     errno = ERANGE;
 }
 
+static inline bool fake_server_owns(const struct health__server *server, const void *source)
+{
+    (void)server;
+    (void)source;
+    return false;
+}
+
 static inline int64_t fake_server_run(struct health__server *server, int64_t now)
 {
     struct fake_server *s = fake_server_of(server);
@@ -89,8 +96,8 @@ static inline void fake_server_forget(struct health__server *server, bool lost)
 static inline void fake_server_init(struct fake_server *s)
 {
     *s = (struct fake_server){
-        .server = {fake_server_start, fake_server_stop, fake_server_run, fake_server_drain,
-            fake_server_drained, fake_server_forget},
+        .server = {fake_server_start, fake_server_stop, fake_server_owns, fake_server_run,
+            fake_server_drain, fake_server_drained, fake_server_forget},
         .next = HEALTH__NEVER,
     };
 }

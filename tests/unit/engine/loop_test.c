@@ -36,6 +36,7 @@ struct sleep {
     void (*then)(void); /* NULL: nothing else */
 };
 
+static void *tells_of; /* what a set of the host's does; NULL: it is ours, which has the wake-up */
 static const struct sleep *sleeps; /* those to come */
 static size_t sleeps_left;
 
@@ -67,7 +68,8 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int size, int timeout_
     if (sleeps_left == 0 && !e->lost && !atomic_load(&e->stopping))
         stop(sleep->until);
     if (sleep->ready > 0)
-        events[0] = (struct epoll_event){.events = EPOLLIN, .data.ptr = &e->wake};
+        events[0] = (struct epoll_event){
+            .events = EPOLLIN, .data.ptr = tells_of != NULL ? tells_of : &e->wake};
     errno = -sleep->ready;
     return sleep->ready < 0 ? -1 : sleep->ready;
 }
@@ -482,7 +484,8 @@ static void one_that_does_not_sleep_looks_every_10_ms(void **unused)
 {
     (void)unused;
     server.next = T;
-    LOSE({0, T + 3, 0, NULL}, {0, T + 4, 0, close_wake}, {0, T + 12, 0, NULL}, {0, T + 13, 0, NULL});
+    LOSE(
+        {0, T + 3, 0, NULL}, {0, T + 4, 0, close_wake}, {0, T + 12, 0, NULL}, {0, T + 13, 0, NULL});
 }
 
 static int hosts; /* a descriptor of the host's, which gets the numbers of ours */
@@ -506,6 +509,16 @@ static void what_a_number_of_the_hosts_tells_is_not_read(void **unused)
     LOSE({-1, T + 50, 1, take_wake});
     (void)close(hosts);
     (void)close(wake);
+}
+
+/* It has been looked at only just now, and nothing else tells. */
+static void a_set_of_the_hosts_tells_of_what_is_not_ours(void **unused)
+{
+    (void)unused;
+    server.next = T;
+    tells_of = &hosts;
+    LOSE({0, T + 3, 0, NULL}, {0, T + 4, 1, NULL});
+    tells_of = NULL;
 }
 
 static void nor_what_a_set_of_the_hosts_does(void **unused)
@@ -649,6 +662,7 @@ int main(void)
         TEST(one_that_does_not_sleep_looks_every_10_ms),
         TEST(what_a_number_of_the_hosts_tells_is_not_read),
         TEST(nor_what_a_set_of_the_hosts_does),
+        TEST(a_set_of_the_hosts_tells_of_what_is_not_ours),
         TEST(the_server_has_found_out),
         TEST(one_that_was_abandoned_touches_nothing),
         TEST(stopped_before_it_began),

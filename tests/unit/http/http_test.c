@@ -347,6 +347,30 @@ static void those_put_off_go_on_in_order(void **unused)
     assert_true(c[LIMIT - 1]->its_turn);
 }
 
+/* What a set of the host's may tell of is none of it, whatever it is. */
+static void what_it_waits_on_is_its_own(void **unused)
+{
+    const struct health__connection *nobodys;
+
+    (void)unused;
+    accept_clients(2, T);
+    nobodys = &http.connections.all[http.connections.used];
+    assert_true(http.server.owns(&http.server, &http.ready));
+    assert_true(http.server.owns(&http.server, &http.listeners.listeners[0].source));
+    assert_true(http.server.owns(&http.server, &http.listeners.listeners[15].source));
+    assert_true(http.server.owns(&http.server, &connection(0)->gone));
+    assert_true(http.server.owns(&http.server, &connection(1)->gone));
+    assert_false(http.server.owns(&http.server, &nobodys->gone));
+    assert_false(http.server.owns(&http.server, &http));
+    assert_false(http.server.owns(&http.server, &http.listeners + 1));
+    assert_false(http.server.owns(&http.server, NULL));
+    assert_false(http.server.owns(&http.server, (const void *)(uintptr_t)UINTPTR_MAX));
+    http.server.stop(&http.server);
+    assert_false(http.server.owns(&http.server, &http.ready));
+    assert_false(http.server.owns(&http.server, (const void *)(uintptr_t)5));
+    assert_int_equal(http.server.start(&http.server, &poller, NULL), 0);
+}
+
 static void who_says_nothing_is_shut_down_in_time(void **unused)
 {
     (void)unused;
@@ -387,6 +411,7 @@ int main(void)
         TEST(nobody_goes_for_nobody),
         TEST(mhd_is_run_when_it_has_something_to_do),
         TEST(those_put_off_go_on_in_order),
+        TEST(what_it_waits_on_is_its_own),
         TEST(who_says_nothing_is_shut_down_in_time),
         TEST(the_reserve_is_kept_full),
     };
