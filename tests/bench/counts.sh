@@ -107,10 +107,13 @@ calls()
     fi
     start "$@"
     warm_up
-    # So many more that what is done once does not matter.
-    times=$((pause_ms > 0 ? 1 : 10))
-    awk -v n="$(counted_calls $((more * times)))" -v of=$((more * times)) \
-        'BEGIN { printf "%.3f\n", n / of }'
+    if [ "$pause_ms" -gt 0 ]; then
+        # There is no time for so many that what is done once would not matter.
+        each "$(counted_calls "$fewer")" "$(counted_calls "$more")"
+    else
+        awk -v n="$(counted_calls $((more * 10)))" -v of=$((more * 10)) \
+            'BEGIN { printf "%.3f\n", n / of }'
+    fi
     stop
 }
 

@@ -80,12 +80,12 @@ for target in /live /ready; do
         costs "$target, a new connection each, $connections" 1.03 10 "$live"
     done
 done
-# Probes come seconds apart: what is done once in so long is done for each of them.
-load_as 0 400 /live 1 keep 5
-in_turns "/live, kept open, 5 ms apart: system calls" 1.05 3 calls \
+# Probes come seconds apart: what is done once in 10 ms is done for each of them.
+load_as 10 70 /live 1 keep 20
+in_turns "/live, kept open, 20 ms apart: system calls" 1.05 3 calls \
     "./bench-server 10" "./bench-bare mhd $live"
-load_as 0 400 /live 1 new 5
-in_turns "/live, a new connection each, 5 ms apart: system calls" 1.03 3 calls \
+load_as 10 70 /live 1 new 20
+in_turns "/live, a new connection each, 20 ms apart: system calls" 1.03 3 calls \
     "./bench-server 10" "./bench-bare mhd $live"
 
 for checks in 10 100 1000 10000; do
