@@ -68,7 +68,7 @@ costs()
     # So many of the largest document are 200 GB.
     [ "$3" -lt 10000 ] || return 0
     load_as 1000 200000 "$target" "$connections" "$mode"
-    in_turns "$1: processor time" - 2 cpu "./bench-server $3" "./bench-bare mhd $4"
+    in_turns "$1: processor time" - 3 cpu "./bench-server $3" "./bench-bare mhd $4"
 }
 
 live=$(body 10 /live)
