@@ -24,10 +24,13 @@ fi
 
 # ---- The table ----------------------------------------------------------------------------------
 
-# has_time <row>: Whether there is time for it; else the table says so.
+left_out=
+
+# has_time <row>: Whether there is time for it; else the table says so, and `left_out` is set.
 has_time()
 {
     [ $(($(date +%s) - began)) -ge "$LIMIT_S" ] || return 0
+    left_out=yes
     echo "== $1: NO TIME LEFT"
     printf '%s|||none|no time left\n' "$1" >>"$table"
     return 1
