@@ -44,8 +44,8 @@ bin=$build/tree/tests
 . "$here/counts.sh"
 echo "== Building…"
 (cd "$root" && cmake --preset release -B "$build/tree") >"$build/log" 2>&1 &&
-    cmake --build "$build/tree" --target bench-bare bench-first bench-load bench-micro bench-server \
-        libhealth_shared >>"$build/log" 2>&1 || {
+    cmake --build "$build/tree" --target bench-bare bench-first bench-load bench-micro \
+        bench-micro-shared bench-server libhealth_shared >>"$build/log" 2>&1 || {
     cat "$build/log" >&2
     exit 1
 }
@@ -247,7 +247,9 @@ fi
 
 if has_time "within one process"; then
     echo "== Within one process…"
-    "$bin/bench-micro" "$pattern" >"$build/micro" 2>>"$raw"
+    for program in bench-micro bench-micro-shared; do
+        "$bin/$program" "$pattern"
+    done >"$build/micro" 2>>"$raw"
     while IFS='|' read -r name figure limit spread; do
         row "$name" "$figure" "$limit" "$spread"
     done <"$build/micro"
