@@ -5,8 +5,9 @@
 #
 # With a PATTERN, of grep -E, only the rows that it matches.  Where there is something to compare
 # with, a figure is the median of the ratios of what was measured in this run, in turns, with the
-# least and the most, and then what was compared.  Instructions (callgrind's, of the whole process)
-# and system calls decide, as they repeat; times do not, and want a machine with nothing else to do.
+# least and the most, and then what was compared.  Instructions (of the whole process, in user mode,
+# by perf, or by callgrind where the processor has no counters for us) and system calls (by perf, or
+# by strace) decide, as they repeat; times do not, and want a machine with nothing else to do.
 # Rows without a limit are there to compare with.
 #
 # The table and the raw figures are left in build/bench, or HEALTH_BUILD_ROOT/bench, as result and
@@ -256,5 +257,6 @@ if has_time "within one process"; then
 fi
 
 print_table
-echo "$(($(date +%s) - began)) s; system calls by $counter" | tee -a "$build/result"
+echo "$(($(date +%s) - began)) s; instructions by $instruction_counter, system calls by $call_counter" |
+    tee -a "$build/result"
 [ -z "$left_out" ] || exit 3
