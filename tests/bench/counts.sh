@@ -4,13 +4,21 @@
 #
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 
-# At full speed the tracepoints count, where they can be had; else strace does, which slows the
-# server down, and so has it see more of each moment.
-counter=strace
-if perf stat -x, -o "$build/perf" -e raw_syscalls:sys_enter true 2>/dev/null &&
-    grep -q '^[1-9][0-9]*,' "$build/perf"; then
-    counter=perf
-fi
+# At full speed the processor and the tracepoints count, where they can be had; else callgrind and
+# strace do, which slow the server down, and so have it see more of each moment.
+INSTRUCTIONS=instructions:u
+CALLS=raw_syscalls:sys_enter
+
+# has_counter <event>: Whether perf counts it here.
+has_counter()
+{
+    perf stat -x, -o "$build/perf" -e "$1" true 2>/dev/null && grep -q '^[1-9][0-9]*,' "$build/perf"
+}
+
+instruction_counter=callgrind
+! has_counter "$INSTRUCTIONS" || instruction_counter=perf
+call_counter=strace
+! has_counter "$CALLS" || call_counter=perf
 
 # load_as <fewer> <more> <target> <connections> keep|new [pause-ms]: What the functions below load
 # the server with.  What they tell is of one request: of so many more than the fewer.
@@ -67,7 +75,11 @@ all_instructions()
 
 instructions()
 {
-    each "$(all_instructions "$fewer" "$@")" "$(all_instructions "$more" "$@")"
+    if [ "$instruction_counter" = perf ]; then
+        at_full_speed "$INSTRUCTIONS" "$@"
+    else
+        each "$(all_instructions "$fewer" "$@")" "$(all_instructions "$more" "$@")"
+    fi
 }
 
 # end_traced: As stop, of a server that strace has started: it alone is told.
@@ -90,28 +102,40 @@ all_calls()
     grep -cE '^[0-9]+ +[a-z_0-9]+\(' "$build/strace"
 }
 
-# counted_calls <requests>: The same, of the server that runs, by its tracepoints.
-counted_calls()
+# counted <event> <requests>: Of all threads of the server that runs.  A processor whose cores are of
+# two kinds has a count for each.
+counted()
 {
-    perf stat -x, -o "$build/perf" -e raw_syscalls:sys_enter -p "$server" -- \
-        "$bin/bench-load" "$port" "$target" "$1" "$connections" "$mode" "$pause_ms" \
+    perf stat -x, -o "$build/perf" -e "$1" -p "$server" -- \
+        "$bin/bench-load" "$port" "$target" "$2" "$connections" "$mode" "$pause_ms" \
         >"$build/load"
-    sed -n 's/^\([0-9]*\),.*/\1/p' "$build/perf"
+    awk -F, '$1 ~ /^[0-9]+$/ { n += $1 } END { printf "%.0f\n", n }' "$build/perf"
+}
+
+# at_full_speed <event> <server>...
+at_full_speed()
+{
+    event=$1
+    shift
+    start "$@"
+    warm_up
+    if [ "$pause_ms" -gt 0 ]; then
+        # There is no time for so many that what is done once would not matter.
+        each "$(counted "$event" "$fewer")" "$(counted "$event" "$more")"
+    else
+        awk -v n="$(counted "$event" $((more * 10)))" -v of=$((more * 10)) \
+            'BEGIN { printf "%.3f\n", n / of }'
+    fi
+    stop
 }
 
 calls()
 {
-    if [ "$counter" = strace ]; then
+    if [ "$call_counter" = perf ]; then
+        at_full_speed "$CALLS" "$@"
+    else
         each "$(all_calls "$fewer" "$@")" "$(all_calls "$more" "$@")"
-        return 0
     fi
-    start "$@"
-    warm_up
-    # So many more that what is done once does not matter.
-    times=$((pause_ms > 0 ? 1 : 10))
-    awk -v n="$(counted_calls $((more * times)))" -v of=$((more * times)) \
-        'BEGIN { printf "%.3f\n", n / of }'
-    stop
 }
 
 # cpu <server>...: µs of processor time.

@@ -24,10 +24,13 @@ fi
 
 # ---- The table ----------------------------------------------------------------------------------
 
-# has_time <row>: Whether there is time for it; else the table says so.
+left_out=
+
+# has_time <row>: Whether there is time for it; else the table says so, and `left_out` is set.
 has_time()
 {
     [ $(($(date +%s) - began)) -ge "$LIMIT_S" ] || return 0
+    left_out=yes
     echo "== $1: NO TIME LEFT"
     printf '%s|||none|no time left\n' "$1" >>"$table"
     return 1
@@ -75,11 +78,15 @@ ratio()
     awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f\n", (b > 0 ? a / b : 999) }'
 }
 
-# median <file> [column]: "median least most"
+# median <file> [column]: "median least most"; of an even number, the mean of the two in the middle.
 median()
 {
     sort -n -k "${2:-1}" "$1" | awk -v c="${2:-1}" '{ v[NR] = $c }
-        END { printf "%s %s %s", v[int((NR + 1) / 2)], v[1], v[NR] }'
+        END {
+            low = v[int((NR + 1) / 2)]
+            high = v[int(NR / 2) + 1]
+            printf "%s %s %s", (low == high ? low : sprintf("%.10g", (low + high) / 2)), v[1], v[NR]
+        }'
 }
 
 # pairs <row> <limit> <file>: A row of a file of lines "ours theirs": of their ratios the median,

@@ -3,6 +3,9 @@
  *
  *   micro [PATTERN]      only those whose names hold it as a word does; "." for all
  *
+ * Built with SHARED=1, and linked with the shared library, it measures the beats alone: they are so
+ * short that the way there counts.
+ *
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 #include <limits.h>
@@ -19,6 +22,15 @@
 #include <unistd.h>
 
 #include <health/health.h>
+
+#ifndef SHARED
+#define SHARED 0
+#endif
+#if SHARED
+#define BEAT "health_beat() of libhealth.so"
+#else
+#define BEAT "health_beat()"
+#endif
 
 #define ROUNDS 9
 
@@ -114,14 +126,26 @@ static size_t bytes_in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
-static void memory_of_a_check(void)
+#define REASON "connection refused by the database"
+#define UNIT   "ms"
+
+static enum health_status say_all(struct health_result *result, void *arg)
 {
-    static const char reason[] = "connection refused by the database";
-    static const char row[] = "memory of a check, its strings aside, bytes";
-    enum { COUNT = 10000 };
+    (void)arg;
+    health_observe(result, 1.5, UNIT);
+    atomic_fetch_add(&runs, 1);
+    return health_explain(result, HEALTH_FAIL, "%s", REASON);
+}
+
+/* Of pushed ones that were reported, or of periodic ones that have been run and say all there is to
+ * be said. */
+static void memory_of_a_check(const char *row, bool periodic)
+{
+    enum { COUNT = 10000, A_DAY_MS = 86400000 };
+    struct timespec pause = {0, 20000000};
     struct health *h;
     char name[NAME_BYTES], document[64];
-    size_t before, bytes, length;
+    size_t before, bytes, length, strings = NAME_BYTES + sizeof(REASON);
     enum health_status status;
     unsigned i;
 
@@ -129,15 +153,23 @@ static void memory_of_a_check(void)
         return;
     h = make();
     must(health_start(h) == 0, "start");
+    atomic_store(&runs, 0);
     before = bytes_in_use();
     for (i = 0; i < COUNT; i++) {
-        add(h, i, NULL, 0);
+        add(h, i, periodic ? say_all : NULL, periodic ? A_DAY_MS : 0);
         name_of(name, i);
-        must(health_report(h, name, HEALTH_FAIL, "%s", reason) == 0, "report");
+        must(periodic || health_report(h, name, HEALTH_FAIL, "%s", REASON) == 0, "report");
+    }
+    if (periodic) {
+        strings += sizeof(UNIT);
+        while (atomic_load(&runs) < COUNT)
+            (void)nanosleep(&pause, NULL);
+        /* And for what the last of them have said. */
+        (void)nanosleep(&pause, NULL);
     }
     /* The loop knows of all of them now, and of what they say. */
     (void)health_document(h, HEALTH_LIVE, document, sizeof(document), &length, &status);
-    bytes = (bytes_in_use() - before) / COUNT - NAME_BYTES - sizeof(reason);
+    bytes = (bytes_in_use() - before) / COUNT - strings;
     (void)printf("%s|%zu|400|%u checks\n", row, bytes, COUNT);
     (void)fflush(stdout);
     must(health_stop(h, 10000) == 0, "stop");
@@ -411,9 +443,9 @@ static void *beat(void *arg)
 
 static void beats(void)
 {
-    static const char alone[] = "health_beat() : the clock and a store";
-    static const char called[] = "health_beat() : the clock and a store, in a function";
-    static const char together[] = "health_beat() in 64 threads : in one";
+    static const char alone[] = BEAT " : the clock and a store";
+    static const char called[] = BEAT " : the clock and a store, in a function";
+    static const char together[] = BEAT " in 64 threads : in one";
     double ratios[ROUNDS], called_ratios[ROUNDS], flat[ROUNDS];
     struct health *h;
     pthread_t threads[THREADS];
@@ -455,9 +487,13 @@ int main(int argc, char **argv)
 {
     if (regcomp(&pattern, argc > 1 ? argv[1] : ".", REG_EXTENDED | REG_NOSUB) != 0)
         return 2;
-    memory_of_a_check();
-    adding_and_removing();
-    dispatch();
+    if (!SHARED) {
+        memory_of_a_check("memory of a check, its strings aside, bytes", false);
+        memory_of_a_check(
+            "memory of a periodic check with a value, its strings aside, bytes", true);
+        adding_and_removing();
+        dispatch();
+    }
     beats();
     return 0;
 }
