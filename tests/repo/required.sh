@@ -53,14 +53,63 @@ done
 ends_with 77 '' env FUZZ_CC=false FUZZ_ROOT="$scratch" sh "$root/tests/fuzz/run.sh"
 ends_with 1 fuzz env FUZZ_CC=false FUZZ_ROOT="$scratch" sh "$root/tests/fuzz/run.sh"
 
+# Tests in C that skip themselves, as run.sh looks for them.
+cat >"$scratch/CTestTestfile.cmake" <<'EOT'
+add_test(unit/some "printf" "[  SKIPPED ] one\\n[       OK ] two\\n[  SKIPPED ] one\\n")
+add_test(system/all "false")
+set_tests_properties(system/all PROPERTIES SKIP_RETURN_CODE 1)
+add_test(system/none "true")
+EOT
+. "$root/tests/lib/cannot.sh"
+printf 'unit/some: one\nsystem/all: all of it\n' | tee "$scratch/expected" >"$scratch/skips"
+if command -v ctest >/dev/null; then
+    (cd "$scratch" && ctest -O said) >"$scratch/shown" 2>&1 || true
+    skips "$scratch/Testing/Temporary/LastTest.log" "$scratch/said" >"$scratch/skips"
+    if ! cmp -s "$scratch/expected" "$scratch/skips"; then
+        echo "== what ctest has skipped is not seen:"
+        cat "$scratch/shown" "$scratch/skips"
+        status=1
+    fi
+else
+    cannot_all "what ctest has skipped: there is no ctest"
+fi
+echo 'system/all: all of it: why' >"$scratch/allowed"
+for required in '' 'other words' system unit/somewhere; do
+    if HEALTH_TEST_REQUIRED=$required cannot_skip "$scratch/skips" "$scratch/allowed"; then
+        echo "== with HEALTH_TEST_REQUIRED='$required' what is allowed, or not required, has failed"
+        status=1
+    fi
+done
+for required in unit 'other unit words' unit/some; do
+    if ! HEALTH_TEST_REQUIRED=$required cannot_skip "$scratch/skips" "$scratch/allowed" >"$scratch/said"; then
+        echo "== with HEALTH_TEST_REQUIRED='$required' a test that has skipped itself has not failed"
+        status=1
+    fi
+done
+# Those that are allowed are there, each with its reason.
+while IFS= read -r line; do
+    case $line in
+    '' | '#'*) continue ;;
+    *:\ *:\ ?*) ;;
+    *) echo "== allowed_to_skip: no reason: $line" && status=1 ;;
+    esac
+    function=${line#*: }
+    function=${function%%: *}
+    [ "$function" != "all of it" ] || function=main
+    if ! grep -qw "$function" "$root/tests/${line%%: *}_test.c"; then
+        echo "== allowed_to_skip: there is no such test: $line"
+        status=1
+    fi
+done <"$root/tests/lib/allowed_to_skip"
+
 # Whoever sees nothing says so by it.
 if grep -rn --include='*.sh' 'exit 77' "$root/tests" | grep -v -e /lib/cannot.sh: -e /repo/required.sh:; then
     echo "== the above ends without cannot"
     status=1
 fi
-# And what has scripts that may not see is required, all of it.
+# And what has tests that may not see is required, all of it.
 required=$(sed -n 's/^HEALTH_TEST_REQUIRED="\(.*\)"$/\1/p' "$root/.ci/run")
-for kind in repo package consumers containers fuzz; do
+for kind in unit system repo package consumers containers fuzz; do
     case " $required " in
     *" $kind "*) ;;
     *)
