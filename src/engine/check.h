@@ -42,6 +42,10 @@ struct health_heartbeat {
 enum { HEALTH__MAIL_ADDED = 1, HEALTH__MAIL_REPORTED = 2, HEALTH__MAIL_REMOVED = 4 };
 
 struct health__check {
+    /* Guarded by the instance's mutex.  The first, so that whoever looks for leaks finds a pointer
+     * to the beginning of each check. */
+    struct health__entry entry; /* its name is `name` */
+
     /* Set before it is added, and only read from then on. */
     struct health__policy policy;
     health_check_fn *fn;
@@ -82,7 +86,6 @@ struct health__check {
 
     /* Guarded by the instance's mutex. */
     struct health__check *mail; /* the next of the engine's, while `mail_flags` has something */
-    struct health__entry entry; /* its name is `name` */
 
     /* The loop's. */
     struct health__link link;   /* in the engine's `checks`, `leaving` or `dead` */

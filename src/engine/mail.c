@@ -131,6 +131,7 @@ void health__mail_bury(struct health__engine *e)
             continue;
         }
         check->job.task = &releasing;
+        check->job.urgent = false;
         check->releasing = true;
         e->jobs++;
         health__list_append(&e->leaving, link);

@@ -2,13 +2,16 @@
  * The workers.
  *
  * The loop queues and hands over, workers begin and end, the loop collects: a job goes through
- * `incoming`, the queue, one worker's hands and `done`, and is in one of the four at a time.  All
+ * `incoming`, a queue, one worker's hands and `done`, and is in one of the four at a time.  All
  * but the first is guarded by the pool's mutex, which is never held while the host's code runs, and
  * is the last in the order of locks.  A worker takes it once for the end of one job and the begin
  * of the next.
  *
  * While runs end one after the other and more are queued, the loop is not woken for each: it looks
  * by itself, a millisecond later (`quiet`), unless one ends before then and nothing is queued.
+ *
+ * Where there may be more than one worker, urgent jobs have one of them for themselves, and go
+ * first: whatever others wait for, they are begun.
  *
  * One idle worker stays, asleep; any that finds another idle ends.  Threads that end cannot join
  * themselves: each joins the one that ended before it, and the last is left in `last` for the next
@@ -35,6 +38,22 @@ static struct health__job *job_of(struct health__link *link)
 
 /* ---- With the mutex held ---- */
 
+static bool nothing_queued(const struct health__pool *pool)
+{
+    return health__list_empty(&pool->urgent) && health__list_empty(&pool->queue);
+}
+
+/* The next to begin; NULL if there is none, or all that jobs which are not urgent may have is
+ * taken. Whoever stops has no other. */
+static struct health__link *first_of(const struct health__pool *pool)
+{
+    unsigned most = pool->limit > 1 && !pool->stopping ? pool->limit - 1 : pool->limit;
+
+    if (!health__list_empty(&pool->urgent))
+        return pool->urgent.next;
+    return pool->plain < most && !health__list_empty(&pool->queue) ? pool->queue.next : NULL;
+}
+
 static void put_done(
     struct health__pool *pool, struct health__job *job, enum health__job_state state)
 {
@@ -42,7 +61,7 @@ static void put_done(
 
     job->state = state;
     health__list_append(&pool->done, &job->link);
-    if (pool->quiet ? health__list_empty(&pool->queue) : first) {
+    if (pool->quiet ? nothing_queued(pool) : first) {
         pool->quiet = false;
         pool->notify(pool->arg);
     }
@@ -56,6 +75,8 @@ static void begin(struct health__pool *pool, struct health__job *job, int tid)
         pool->overdue++;
         pool->begun_late = true;
         pool->notify(pool->arg);
+    } else if (!job->urgent) {
+        pool->plain++;
     }
 }
 
@@ -63,6 +84,8 @@ static void end(struct health__pool *pool, struct health__job *job)
 {
     if (job->overdue)
         pool->overdue--;
+    else if (!job->urgent)
+        pool->plain--;
     if (job->watch != NULL) {
         /* Once told, whoever waited may be gone, and the job may be used again. */
         *job->watch = true;
@@ -79,13 +102,14 @@ static struct health__job *next(struct health__pool *pool)
 {
     struct health__link *link;
 
-    while ((link = health__list_take(&pool->queue)) == NULL) {
+    while ((link = first_of(pool)) == NULL) {
         if (pool->stopping || pool->idle > 0)
             return NULL;
         pool->idle++;
         (void)health__cond_wait(&pool->work, &pool->mutex, HEALTH__NEVER);
         pool->idle--;
     }
+    health__list_remove(link);
     return job_of(link);
 }
 
@@ -152,6 +176,7 @@ int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(
         .begun_at = HEALTH__NOT_YET,
     };
     health__list_init(&pool->incoming);
+    health__list_init(&pool->urgent);
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
     error = pthread_mutex_init(&pool->mutex, NULL);
@@ -186,6 +211,13 @@ void health__pool_queue(struct health__pool *pool, struct health__job *job, int6
     health__list_append(&pool->incoming, &job->link);
 }
 
+/* With the mutex held: whoever has nothing to do may have something now. */
+static void wake_idle(struct health__pool *pool)
+{
+    if (pool->idle > 0 && first_of(pool) != NULL)
+        (void)pthread_cond_signal(&pool->work);
+}
+
 void health__pool_hand_over(struct health__pool *pool)
 {
     struct health__link *link;
@@ -203,18 +235,21 @@ void health__pool_hand_over(struct health__pool *pool)
             continue;
         }
         job->state = HEALTH__JOB_QUEUED;
-        health__list_append(&pool->queue, link);
+        health__list_append(job->urgent ? &pool->urgent : &pool->queue, link);
     }
-    if (pool->idle > 0 && !health__list_empty(&pool->queue))
-        (void)pthread_cond_signal(&pool->work);
+    wake_idle(pool);
     (void)pthread_mutex_unlock(&pool->mutex);
 }
 
 void health__pool_overdue(struct health__pool *pool, struct health__job *job)
 {
     (void)pthread_mutex_lock(&pool->mutex);
-    if (job->state == HEALTH__JOB_BEGUN && !job->overdue)
+    if (job->state == HEALTH__JOB_BEGUN && !job->overdue) {
         pool->overdue++;
+        if (!job->urgent)
+            pool->plain--;
+        wake_idle(pool);
+    }
     if (job->state == HEALTH__JOB_BEGUN || job->state == HEALTH__JOB_QUEUED)
         job->overdue = true;
     (void)pthread_mutex_unlock(&pool->mutex);
@@ -223,14 +258,15 @@ void health__pool_overdue(struct health__pool *pool, struct health__job *job)
 /* When a further worker is to be started, as things stand. */
 static int64_t needed_at(const struct health__pool *pool)
 {
+    struct health__link *first = first_of(pool);
     const struct health__job *head;
     int64_t since;
 
-    if (health__list_empty(&pool->queue) || pool->workers - pool->overdue >= pool->limit)
+    if (first == NULL || pool->workers - pool->overdue >= pool->limit)
         return HEALTH__NEVER;
     if (pool->workers == 0 && pool->begun_at == HEALTH__NOT_YET)
         return HEALTH__NOT_YET;
-    head = job_of(pool->queue.next);
+    head = job_of(first);
     since = head->queued_at > pool->begun_at ? head->queued_at : pool->begun_at;
     return pool->workers == 0 ? since : since + PATIENCE_MS;
 }
@@ -268,7 +304,7 @@ size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begu
 
     health__list_init(&done);
     (void)pthread_mutex_lock(&pool->mutex);
-    pool->quiet = !health__list_empty(&pool->done) && !health__list_empty(&pool->queue);
+    pool->quiet = !health__list_empty(&pool->done) && !nothing_queued(pool);
     health__list_splice(&done, &pool->done);
     *ret_begun_late = pool->begun_late;
     pool->begun_late = false;
@@ -314,11 +350,11 @@ bool health__pool_watch(
     return result;
 }
 
-static void cancel_queued(struct health__pool *pool)
+static void cancel_queued(struct health__pool *pool, struct health__link *queue)
 {
     struct health__link *link, *rest;
 
-    health__list_each (link, rest, &pool->queue) {
+    health__list_each (link, rest, queue) {
         if (job_of(link)->task->sure)
             continue;
         health__list_remove(link);
@@ -330,7 +366,7 @@ static void cancel_queued(struct health__pool *pool)
  * to come back.  The others end by themselves. */
 static bool may_take_long(const struct health__pool *pool)
 {
-    return pool->calling > 0 || !health__list_empty(&pool->queue);
+    return pool->calling > 0 || !nothing_queued(pool);
 }
 
 bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
@@ -341,7 +377,8 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
 
     (void)pthread_mutex_lock(&pool->mutex);
     pool->stopping = true;
-    cancel_queued(pool);
+    cancel_queued(pool, &pool->urgent);
+    cancel_queued(pool, &pool->queue);
     (void)pthread_cond_broadcast(&pool->work);
     while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex,
                                     may_take_long(pool) ? deadline_ms : HEALTH__NEVER))
@@ -378,9 +415,10 @@ void health__pool_forget(struct health__pool *pool)
     (void)health__cond_init(&pool->work);
     (void)health__cond_init(&pool->ended);
     health__list_init(&pool->incoming);
+    health__list_init(&pool->urgent);
     health__list_init(&pool->queue);
     health__list_init(&pool->done);
-    pool->workers = pool->idle = pool->calling = pool->overdue = 0;
+    pool->workers = pool->idle = pool->calling = pool->overdue = pool->plain = 0;
     pool->has_last = pool->stopping = pool->begun_late = pool->quiet = false;
     pool->begun_at = HEALTH__NOT_YET;
     (void)pthread_mutex_unlock(&pool->mutex);

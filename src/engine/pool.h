@@ -41,7 +41,8 @@ struct health__job {
     enum health__job_state state : 8;
     bool removed;             /* it is not begun any more */
     bool overdue;             /* it does not count as one of the `limit` */
-    struct health__link link; /* in `incoming`, `queue` or `done` */
+    bool urgent;              /* set before it is queued: it goes before those that are not */
+    struct health__link link; /* in `incoming`, `urgent` or `queue`, or `done` */
     bool *watch;              /* set when it has ended: of whoever is in health__pool_watch() */
     int64_t queued_at;
 };
@@ -57,21 +58,23 @@ struct health__pool {
     struct health__link incoming; /* the loop's: of jobs that it has queued and not handed over */
 
     pthread_mutex_t mutex;
-    pthread_cond_t work;  /* there is something in `queue`, or the pool is stopping */
+    pthread_cond_t work;  /* there is something to begin, or the pool is stopping */
     pthread_cond_t ended; /* a watched job, or a worker, has ended */
 
     /* Guarded by the mutex. */
-    struct health__link queue; /* of jobs to begin, the oldest first */
-    struct health__link done;  /* of jobs that have ended, for the loop */
-    unsigned workers;          /* threads that have not ended */
-    unsigned idle;             /* of these, those who wait for work */
-    unsigned calling;          /* of these, those in the host's code */
-    unsigned overdue;          /* of these, those in an overdue job */
-    int64_t begun_at;          /* when the last worker was started, or could not be */
-    pthread_t last;            /* the worker that ended last, to be joined */
+    struct health__link urgent; /* of urgent jobs to begin, the oldest first */
+    struct health__link queue;  /* of the others */
+    struct health__link done;   /* of jobs that have ended, for the loop */
+    unsigned workers;           /* threads that have not ended */
+    unsigned idle;              /* of these, those who wait for work */
+    unsigned calling;           /* of these, those in the host's code */
+    unsigned overdue;           /* of these, those in an overdue job */
+    unsigned plain;             /* of these, those in one that is neither overdue nor urgent */
+    int64_t begun_at;           /* when the last worker was started, or could not be */
+    pthread_t last;             /* the worker that ended last, to be joined */
     bool has_last;
     bool begun_late; /* an overdue job was begun, which the loop has not heard of */
-    bool quiet;      /* the loop looks by itself: while `queue` has more it is not told of an end */
+    bool quiet;      /* the loop looks by itself: while more is queued it is not told of an end */
     bool stopping;   /* workers end when nothing sure is left */
     bool abandoned;  /* the last worker to end calls `abandon` */
 };

@@ -54,6 +54,8 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
         &check->deadline, e->now + check->policy.timeout_ms, memory_order_relaxed);
     atomic_store_explicit(&check->returned_at, HEALTH__NEVER, memory_order_relaxed);
     check->job.task = &run;
+    /* What decides on restarts is run whatever other checks wait for. */
+    check->job.urgent = (check->policy.probes & HEALTH_LIVE) != 0;
     e->jobs++;
     health__pool_queue(&e->pool, &check->job, e->now);
 }

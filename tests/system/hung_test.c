@@ -179,12 +179,56 @@ static void however_many_hang_live_is_answered_at_once(void **state)
     service_end(h);
 }
 
+/* A check that decides on restarts has a worker, long before the others' timeouts. */
+static void a_check_of_live_is_run_whatever_hangs(void **state)
+{
+    static struct puppet puppets[MANY], alive;
+    struct health_options options = HEALTH_OPTIONS_INIT;
+    int64_t end = client_now_ms() + 2500; /* the timeout of one that is not run is 1000 */
+    struct health_check check;
+    struct client waits;
+    struct health *h;
+    char name[32];
+    int code, i;
+
+    (void)state;
+    options.response_ms = 300;
+    h = service_start(&options);
+    for (i = 0; i < MANY; i++) {
+        puppet_init(&puppets[i]);
+        puppet_hold(&puppets[i]);
+        (void)snprintf(name, sizeof(name), "hung-%02d", i);
+        check = puppet_check(&puppets[i], name);
+        check.timeout_ms = LONG_MS;
+        assert_accepted(health_add_check(h, &check));
+    }
+    puppet_init(&alive);
+    check = puppet_check(&alive, "alive");
+    check.probes = HEALTH_LIVE;
+    check.max_age_ms = 1;
+    assert_accepted(health_add_check(h, &check));
+    asking_begin(&waits, service_port(h), "/ready");
+    assert_true(puppet_wait_begun(&puppets[14], 1, LONG_MS));
+    do {
+        (void)asking_takes(service_port(h), "/live", &code, NULL);
+        assert_int_equal(code, 200);
+        asking_pause(20);
+    } while (client_now_ms() < end);
+    assert_true(puppet_ended(&alive) > 10);
+    assert_int_equal(puppet_begun(&puppets[15]), 0);
+    for (i = 0; i < MANY; i++)
+        puppet_let_go(&puppets[i]);
+    (void)asking_end(&waits, LONG_MS, NULL);
+    service_end(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_asked_on_demand_is_told_of_in_time),
         cmocka_unit_test(a_periodic_one_is_told_of_in_time),
         cmocka_unit_test(however_many_hang_live_is_answered_at_once),
+        cmocka_unit_test(a_check_of_live_is_run_whatever_hangs),
     };
 
     return cmocka_run_group_tests_name("hung", tests, NULL, NULL);

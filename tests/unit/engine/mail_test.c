@@ -120,6 +120,21 @@ static void what_was_removed_before_the_mail_was_read_was_never_there(void **unu
     assert_int_equal(e->jobs, 0);
 }
 
+/* Nothing waits for a release as it does for a run. */
+static void a_release_is_never_urgent(void **unused)
+{
+    struct health__check *a = add_released(.name = "a", .probes = HEALTH_LIVE);
+
+    (void)unused;
+    a->job.urgent = true; /* as its last run was */
+    assert_int_equal(health__engine_remove(e, "a"), 0);
+    hand_turn(&h, T);
+    assert_true(health__list_empty(&e->pool.urgent));
+    let_release();
+    hand_turn(&h, T + 1);
+    assert_int_equal(released, 1);
+}
+
 static void is_counted(const struct health__tally *t, size_t pass, size_t warn, size_t fail)
 {
     assert_int_equal(t->of[1 + HEALTH_PASS], pass);
@@ -454,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(checks_are_known_once_the_mail_is_read),
         TEST(what_was_removed_before_the_mail_was_read_was_never_there),
+        TEST(a_release_is_never_urgent),
         TEST(a_check_is_counted_while_it_is_there),
         TEST(the_name_is_free_at_once),
         TEST(the_last_report_counts),

@@ -144,6 +144,17 @@ static void begin(size_t i)
     count_wait(&jobs[i].begun, 1);
 }
 
+static bool rests(void *arg)
+{
+    bool does;
+
+    (void)arg;
+    (void)pthread_mutex_lock(&pool.mutex);
+    does = pool.idle == 1;
+    (void)pthread_mutex_unlock(&pool.mutex);
+    return does;
+}
+
 static void collect(void)
 {
     bool begun_late;
@@ -271,8 +282,9 @@ static void who_watches_in_vain_is_not_told_later(void **unused)
 static void what_is_queued_is_cancelled_by_a_stop(void **unused)
 {
     (void)unused;
-    hand_over(&calls[0], 0);
     hand_over(&calls[1], 0);
+    calls[0].urgent = true;
+    hand_over(&calls[0], 0);
     assert_true(health__pool_stop(&pool, 0));
     assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
     assert_int_equal(calls[1].state, HEALTH__JOB_CANCELLED);
@@ -348,6 +360,21 @@ static void what_is_sure_survives_a_stop(void **unused)
 }
 
 /* One that nobody has begun yet may take as long as any. */
+/* Nobody else comes for it. */
+static void whoever_rests_does_it_in_any_place(void **unused)
+{
+    (void)unused;
+    begin(0);
+    begin(1);
+    calls[2].urgent = true;
+    job_let(&jobs[2]);
+    begin(2);
+    wait_until(rests, NULL);
+    queue_sure(3);
+    assert_false(health__pool_stop(&pool, 0));
+    count_wait(&jobs[3].ended, 1);
+}
+
 static void a_stop_waits_for_what_is_sure_no_longer_than_it_may(void **unused)
 {
     (void)unused;
@@ -423,14 +450,17 @@ static void a_forgotten_pool_begins_anew(void **unused)
 
     (void)unused;
     hand_over(&calls[1], 0);
+    calls[2].urgent = true;
+    hand_over(&calls[2], 0);
     (void)pthread_mutex_lock(&pool.mutex);
     pool.workers = 3;
+    pool.plain = LIMIT;
     pool.idle = pool.calling = 1;
     pool.overdue = 2;
     pool.has_last = pool.stopping = pool.begun_late = true;
     pool.begun_at = 5;
     health__pool_forget(&pool);
-    calls[1].link = (struct health__link){NULL, NULL};
+    calls[1].link = calls[2].link = (struct health__link){NULL, NULL};
 
     assert_int_equal(pool.workers, 0);
     assert_int_equal(health__pool_collect(&pool, &done, &begun_late), 0);
@@ -443,7 +473,7 @@ static void a_forgotten_pool_begins_anew(void **unused)
     assert_true(health__pool_stop(&pool, HEALTH__NEVER));
     collect();
     assert_ptr_equal(done.next, &calls[0].link);
-    assert_int_equal(jobs[1].begun, 0);
+    assert_int_equal(jobs[1].begun + jobs[2].begun, 0);
 }
 
 int main(void)
@@ -460,6 +490,7 @@ int main(void)
         TEST(a_worker_that_rests_ends),
         TEST(a_stopped_pool_goes_on),
         TEST(what_is_sure_survives_a_stop),
+        TEST(whoever_rests_does_it_in_any_place),
         TEST(a_stop_waits_for_what_is_sure_no_longer_than_it_may),
         TEST(what_is_sure_and_has_no_worker_is_given_back),
         TEST(the_last_worker_takes_leave_of_an_abandoned_pool),

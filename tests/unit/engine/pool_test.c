@@ -38,7 +38,8 @@ int __wrap_pthread_create(
 }
 
 #define CALLS 8
-#define LIMIT 3
+#define LIMIT 4
+#define PLAIN (LIMIT - 1) /* of jobs that are not urgent */
 
 /* What the pool is given: it does what a job of the test's does. */
 struct call {
@@ -147,6 +148,12 @@ static void run(size_t i, int64_t now)
     hand_over(&calls[i].job, now);
 }
 
+static void run_urgent(size_t i, int64_t now)
+{
+    calls[i].job.urgent = true;
+    run(i, now);
+}
+
 /* Takes what has ended.  Returns: whether something was begun late. */
 static bool collect(void)
 {
@@ -230,17 +237,17 @@ static void each_is_given_10_ms(void **unused)
     count_wait(&jobs[2].begun, 1);
 }
 
-/* Makes as many workers as may be, with a run each. */
+/* Makes as many workers as may be where nothing is urgent, with a run each. */
 static void fill(void)
 {
     size_t i;
 
-    for (i = 0; i < LIMIT; i++) {
+    for (i = 0; i < PLAIN; i++) {
         run(i, 0);
         (void)health__pool_tend(&pool, 10 * (int64_t)i);
         count_wait(&jobs[i].begun, 1);
     }
-    assert_int_equal(creates, LIMIT);
+    assert_int_equal(creates, PLAIN);
 }
 
 static void there_are_never_more_than_the_limit(void **unused)
@@ -249,8 +256,8 @@ static void there_are_never_more_than_the_limit(void **unused)
     fill();
     run(3, 100);
     assert_int_equal(health__pool_tend(&pool, 100000), HEALTH__NEVER);
-    assert_int_equal(creates, LIMIT);
-    assert_int_equal(workers(), LIMIT);
+    assert_int_equal(creates, PLAIN);
+    assert_int_equal(workers(), PLAIN);
     /* It is begun by the next that is free. */
     job_let(&jobs[1]);
     count_wait(&jobs[3].begun, 1);
@@ -262,26 +269,27 @@ static void but_for_those_that_are_overdue(void **unused)
 
     (void)unused;
     fill();
-    for (i = 0; i < LIMIT; i++) {
-        run(LIMIT + i, 200);
+    for (i = 0; i < PLAIN; i++) {
+        run(PLAIN + i, 200);
         assert_int_equal(health__pool_tend(&pool, 1000 + 10 * (int64_t)i), HEALTH__NEVER);
         health__pool_overdue(&pool, &calls[i].job);
         health__pool_overdue(&pool, &calls[i].job); /* once is enough */
         (void)health__pool_tend(&pool, 1000 + 10 * (int64_t)i);
-        count_wait(&jobs[LIMIT + i].begun, 1);
-        assert_int_equal(creates, LIMIT + 1 + (int)i);
+        count_wait(&jobs[PLAIN + i].begun, 1);
+        assert_int_equal(creates, PLAIN + 1 + (int)i);
     }
     run(6, 2000);
     assert_int_equal(health__pool_tend(&pool, 3000), HEALTH__NEVER);
     /* Those who have returned count again, and the surplus ends. */
-    for (i = 0; i < LIMIT; i++)
+    for (i = 0; i < PLAIN; i++)
         job_let(&jobs[i]);
+    wait_resting(PLAIN + 1);
+    assert_int_equal(pool.overdue, 0);
+    assert_int_equal(count_of(&jobs[6].begun), 0);
+    for (i = 0; i < PLAIN; i++)
+        job_let(&jobs[PLAIN + i]);
     job_let(&jobs[6]);
     wait_collected(6);
-    wait_resting(LIMIT + 1);
-    assert_int_equal(pool.overdue, 0);
-    for (i = 0; i < LIMIT; i++)
-        job_let(&jobs[LIMIT + i]);
     wait_resting(1);
 }
 
@@ -301,7 +309,7 @@ static void one_idle_worker_stays_and_is_enough(void **unused)
         count_wait(&jobs[0].ended, round + 1);
         wait_resting(1);
     }
-    assert_int_equal(creates, LIMIT);
+    assert_int_equal(creates, PLAIN);
     assert_int_equal(health__pool_tend(&pool, 2000), HEALTH__NEVER);
 }
 
@@ -316,6 +324,83 @@ static void while_one_is_idle_no_other_is_started(void **unused)
     assert_int_equal(health__pool_tend(&pool, 120), 130);
     assert_int_equal(creates, 0);
     pool.workers = pool.idle = 0;
+}
+
+/* ---- What is urgent ---- */
+
+static void urgent_ones_go_first(void **unused)
+{
+    (void)unused;
+    run(0, 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&jobs[0].begun, 1);
+    run(1, 1);
+    run_urgent(2, 2);
+    run_urgent(3, 3);
+    job_let(&jobs[0]);
+    count_wait(&jobs[2].begun, 1);
+    job_let(&jobs[2]);
+    count_wait(&jobs[3].begun, 1);
+    assert_int_equal(count_of(&jobs[1].begun), 0);
+    job_let(&jobs[3]);
+    count_wait(&jobs[1].begun, 1);
+    assert_int_equal(creates, 1);
+}
+
+static void one_worker_is_kept_for_them(void **unused)
+{
+    (void)unused;
+    fill();
+    run(3, 100);
+    assert_int_equal(health__pool_tend(&pool, 100000), HEALTH__NEVER);
+    run_urgent(4, 100000);
+    assert_int_equal(health__pool_tend(&pool, 100000), 100010);
+    assert_int_equal(health__pool_tend(&pool, 100010), HEALTH__NEVER);
+    assert_int_equal(creates, LIMIT);
+    count_wait(&jobs[4].begun, 1);
+    /* There are no more than the limit for them either. */
+    run_urgent(5, 100020);
+    assert_int_equal(health__pool_tend(&pool, 200000), HEALTH__NEVER);
+    job_let(&jobs[4]);
+    count_wait(&jobs[5].begun, 1);
+    job_let(&jobs[5]);
+    wait_resting(LIMIT);
+    assert_int_equal(count_of(&jobs[3].begun), 0);
+    job_let(&jobs[0]);
+    count_wait(&jobs[3].begun, 1);
+}
+
+/* It was the last that those which are not urgent may have. */
+static void an_overdue_one_leaves_its_place_to_whoever_is_idle(void **unused)
+{
+    (void)unused;
+    fill();
+    run_urgent(6, 100);
+    (void)health__pool_tend(&pool, 110);
+    job_let(&jobs[6]);
+    wait_resting(LIMIT);
+    run(3, 200);
+    assert_int_equal(count_of(&jobs[3].begun), 0);
+    health__pool_overdue(&pool, &calls[0].job);
+    count_wait(&jobs[3].begun, 1);
+    assert_int_equal(creates, LIMIT);
+}
+
+static void urgent_or_not_all_have_the_only_one(void **unused)
+{
+    (void)unused;
+    pool.limit = 1;
+    run(0, 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&jobs[0].begun, 1);
+    run(1, 0);
+    run_urgent(2, 0);
+    assert_int_equal(health__pool_tend(&pool, 1000), HEALTH__NEVER);
+    job_let(&jobs[0]);
+    count_wait(&jobs[2].begun, 1);
+    job_let(&jobs[2]);
+    count_wait(&jobs[1].begun, 1);
+    assert_int_equal(creates, 1);
 }
 
 static void a_thread_that_cannot_be_started_is_tried_again(void **unused)
@@ -494,6 +579,10 @@ int main(void)
         TEST(but_for_those_that_are_overdue),
         TEST(one_idle_worker_stays_and_is_enough),
         TEST(while_one_is_idle_no_other_is_started),
+        TEST(urgent_ones_go_first),
+        TEST(one_worker_is_kept_for_them),
+        TEST(an_overdue_one_leaves_its_place_to_whoever_is_idle),
+        TEST(urgent_or_not_all_have_the_only_one),
         TEST(a_thread_that_cannot_be_started_is_tried_again),
         TEST(a_job_is_called_by_a_worker_and_given_back),
         TEST(it_is_told_how_many_are_given_back),

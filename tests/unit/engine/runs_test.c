@@ -77,6 +77,24 @@ static void a_run_is_queued_with_its_timeout(void **unused)
     assert_ptr_equal(e->pool.queue.next, &a->job.link);
 }
 
+/* What decides on restarts does not wait for what does not. */
+static void runs_for_live_are_urgent(void **unused)
+{
+    struct health__check *a = hand_add(&h, .name = "a");
+    struct health__check *b = hand_add(&h, .name = "b", .probes = HEALTH_LIVE | HEALTH_READY);
+    struct health__check *c = hand_add(&h, .name = "c", .probes = HEALTH_STARTUP | HEALTH_ALL);
+
+    (void)unused;
+    health__runs_queue(e, a);
+    health__runs_queue(e, b);
+    health__runs_queue(e, c);
+    health__pool_hand_over(&e->pool);
+    assert_ptr_equal(e->pool.urgent.next, &b->job.link);
+    assert_ptr_equal(e->pool.urgent.prev, &b->job.link);
+    assert_ptr_equal(e->pool.queue.next, &a->job.link);
+    assert_ptr_equal(e->pool.queue.prev, &c->job.link);
+}
+
 static int64_t deadline_seen;
 
 static enum health_status see_deadline(struct health_result *result, void *arg)
@@ -516,6 +534,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_hand, close_hand)
     const struct CMUnitTest tests[] = {
         TEST(a_run_is_queued_with_its_timeout),
+        TEST(runs_for_live_are_urgent),
         TEST(a_callback_has_until_the_timeout_from_when_it_was_queued),
         TEST(a_result_is_judged_and_kept),
         TEST(an_overdue_run_fails_until_it_returns),
