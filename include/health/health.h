@@ -81,9 +81,11 @@ enum health_details {
 
 /*
  * A check's callback: looks at one thing and says how it is.  It may block; when it takes longer
- * than its timeout the check fails until it returns, and nothing else is held up.  It runs on a
- * worker thread of the library that has every asynchronous signal blocked, never twice at a time
- * for one check, and must not throw or longjmp out.  A return value that is no status is a fail.
+ * than its timeout the check fails until it returns.  Until then it holds up no request, and no
+ * other check as long as fewer than `workers` of the options hang: of these one is kept for the
+ * checks of HEALTH_LIVE.  It runs on a worker thread of the library that has every asynchronous
+ * signal blocked, never twice at a time for one check, and must not throw or longjmp out.  A return
+ * value that is no status is a fail.
  */
 typedef enum health_status health_check_fn(struct health_result *result, void *arg);
 
@@ -158,7 +160,8 @@ struct health_options {
     unsigned connections;
 
     /* How many callbacks may run at once, those past their timeout not counted; default 16, at
-     * most 1,024. */
+     * most 1,024.  Where there are more than one, one is kept for the checks of HEALTH_LIVE: those
+     * decide on restarts, and do not wait for others that hang. */
     unsigned workers;
 
     /* Not 0: tell systemd (sd_notify(3), over $NOTIFY_SOCKET as it is at health_start()): READY=1
