@@ -31,17 +31,7 @@
 #define RETRY_MS    100 /* after a thread could not be started */
 #define NAP_MS      1   /* how long results are gathered while more are on their way */
 
-static struct health__job *job_of(struct health__link *link)
-{
-    return health__container(link, struct health__job, link);
-}
-
 /* ---- With the mutex held ---- */
-
-static bool nothing_queued(const struct health__pool *pool)
-{
-    return health__list_empty(&pool->urgent) && health__list_empty(&pool->queue);
-}
 
 /* The next to begin; NULL if there is none, or all that jobs which are not urgent may have is
  * taken. Whoever stops has no other. */
@@ -54,14 +44,14 @@ static struct health__link *first_of(const struct health__pool *pool)
     return pool->plain < most && !health__list_empty(&pool->queue) ? pool->queue.next : NULL;
 }
 
-static void put_done(
+void health__pool_put_done(
     struct health__pool *pool, struct health__job *job, enum health__job_state state)
 {
     bool first = health__list_empty(&pool->done);
 
     job->state = state;
     health__list_append(&pool->done, &job->link);
-    if (pool->quiet ? nothing_queued(pool) : first) {
+    if (pool->quiet ? health__pool_is_empty(pool) : first) {
         pool->quiet = false;
         pool->notify(pool->arg);
     }
@@ -92,7 +82,7 @@ static void end(struct health__pool *pool, struct health__job *job)
         job->watch = NULL;
         (void)pthread_cond_broadcast(&pool->ended);
     }
-    put_done(pool, job, HEALTH__JOB_ENDED);
+    health__pool_put_done(pool, job, HEALTH__JOB_ENDED);
 }
 
 /* ---- Workers ---- */
@@ -110,7 +100,7 @@ static struct health__job *next(struct health__pool *pool)
         pool->idle--;
     }
     health__list_remove(link);
-    return job_of(link);
+    return health__job_of(link);
 }
 
 /* With the mutex held, which is given back: the worker's last deeds. */
@@ -226,12 +216,12 @@ void health__pool_hand_over(struct health__pool *pool)
         return;
     (void)pthread_mutex_lock(&pool->mutex);
     while ((link = health__list_take(&pool->incoming)) != NULL) {
-        struct health__job *job = job_of(link);
+        struct health__job *job = health__job_of(link);
 
         job->overdue = false;
         atomic_store_explicit(&job->tid, 0, memory_order_relaxed);
         if (job->removed && !job->task->sure) {
-            put_done(pool, job, HEALTH__JOB_CANCELLED);
+            health__pool_put_done(pool, job, HEALTH__JOB_CANCELLED);
             continue;
         }
         job->state = HEALTH__JOB_QUEUED;
@@ -266,7 +256,7 @@ static int64_t needed_at(const struct health__pool *pool)
         return HEALTH__NEVER;
     if (pool->workers == 0 && pool->begun_at == HEALTH__NOT_YET)
         return HEALTH__NOT_YET;
-    head = job_of(first);
+    head = health__job_of(first);
     since = head->queued_at > pool->begun_at ? head->queued_at : pool->begun_at;
     return pool->workers == 0 ? since : since + PATIENCE_MS;
 }
@@ -304,7 +294,7 @@ size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begu
 
     health__list_init(&done);
     (void)pthread_mutex_lock(&pool->mutex);
-    pool->quiet = !health__list_empty(&pool->done) && !nothing_queued(pool);
+    pool->quiet = !health__list_empty(&pool->done) && !health__pool_is_empty(pool);
     health__list_splice(&done, &pool->done);
     *ret_begun_late = pool->begun_late;
     pool->begun_late = false;
@@ -312,114 +302,7 @@ size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begu
 
     while ((link = health__list_take(&done)) != NULL) {
         count++;
-        job_of(link)->task->ended(job_of(link), arg);
+        health__job_of(link)->task->ended(health__job_of(link), arg);
     }
     return count;
-}
-
-int64_t health__pool_remove(struct health__pool *pool, struct health__job *job, bool *ended)
-{
-    int64_t queued_at = HEALTH__NOT_YET;
-
-    (void)pthread_mutex_lock(&pool->mutex);
-    job->removed = true;
-    if (job->state == HEALTH__JOB_BEGUN) {
-        job->watch = ended;
-        queued_at = job->queued_at;
-    } else if (job->state == HEALTH__JOB_QUEUED) {
-        health__list_remove(&job->link);
-        put_done(pool, job, HEALTH__JOB_CANCELLED);
-    }
-    (void)pthread_mutex_unlock(&pool->mutex);
-    return queued_at;
-}
-
-bool health__pool_watch(
-    struct health__pool *pool, struct health__job *job, const bool *ended, int64_t deadline_ms)
-{
-    bool result;
-
-    (void)pthread_mutex_lock(&pool->mutex);
-    while (!*ended && health__cond_wait(&pool->ended, &pool->mutex, deadline_ms))
-        ;
-    result = *ended;
-    /* A job that has not ended cannot be gone. */
-    if (!result)
-        job->watch = NULL;
-    (void)pthread_mutex_unlock(&pool->mutex);
-    return result;
-}
-
-static void cancel_queued(struct health__pool *pool, struct health__link *queue)
-{
-    struct health__link *link, *rest;
-
-    health__list_each (link, rest, queue) {
-        if (job_of(link)->task->sure)
-            continue;
-        health__list_remove(link);
-        put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);
-    }
-}
-
-/* With the mutex held: whether some worker is in the host's code, or will be, and may take any time
- * to come back.  The others end by themselves. */
-static bool may_take_long(const struct health__pool *pool)
-{
-    return pool->calling > 0 || !nothing_queued(pool);
-}
-
-bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
-{
-    struct health__link *link;
-    bool stopped, join = false;
-    pthread_t last;
-
-    (void)pthread_mutex_lock(&pool->mutex);
-    pool->stopping = true;
-    cancel_queued(pool, &pool->urgent);
-    cancel_queued(pool, &pool->queue);
-    (void)pthread_cond_broadcast(&pool->work);
-    while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex,
-                                    may_take_long(pool) ? deadline_ms : HEALTH__NEVER))
-        ;
-    stopped = pool->workers == 0;
-    if (stopped) {
-        /* What no worker could be started for. */
-        while ((link = health__list_take(&pool->queue)) != NULL)
-            put_done(pool, job_of(link), HEALTH__JOB_CANCELLED);
-        join = pool->has_last;
-        last = pool->last;
-        pool->has_last = pool->stopping = pool->quiet = false;
-        pool->begun_at = HEALTH__NOT_YET;
-    }
-    (void)pthread_mutex_unlock(&pool->mutex);
-    if (join)
-        (void)pthread_join(last, NULL);
-    return stopped;
-}
-
-bool health__pool_abandon(struct health__pool *pool)
-{
-    bool running;
-
-    (void)pthread_mutex_lock(&pool->mutex);
-    running = pool->workers > 0;
-    pool->abandoned = running;
-    (void)pthread_mutex_unlock(&pool->mutex);
-    return running;
-}
-
-void health__pool_forget(struct health__pool *pool)
-{
-    (void)health__cond_init(&pool->work);
-    (void)health__cond_init(&pool->ended);
-    health__list_init(&pool->incoming);
-    health__list_init(&pool->urgent);
-    health__list_init(&pool->queue);
-    health__list_init(&pool->done);
-    pool->workers = pool->idle = pool->calling = pool->overdue = pool->plain = 0;
-    pool->has_last = pool->stopping = pool->begun_late = pool->quiet = false;
-    pool->begun_at = HEALTH__NOT_YET;
-    (void)pthread_mutex_unlock(&pool->mutex);
 }
