@@ -21,7 +21,14 @@ extern "C" {
  * stuck while it holds the mutex, becomes visible: in /live, where a restart is what helps.
  *
  *     static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
- *     health_register_check("table lock", health_check_mutex, &table_lock);
+ *     struct health_check check = HEALTH_CHECK_INIT;
+ *
+ *     check.name = "table lock";
+ *     check.fn = health_check_mutex;
+ *     check.arg = &table_lock;
+ *     check.probes = HEALTH_LIVE;
+ *     check.timeout_ms = 5000;
+ *     health_add_check(NULL, &check);
  *
  * It waits for three quarters of the time, on the monotonic clock, so that it can still say why it
  * fails.  It fails too where the mutex is only busy: held for that long at a stretch, or, as

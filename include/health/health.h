@@ -60,17 +60,21 @@ enum health_status {
     HEALTH_FAIL  /* unhealthy: 503 */
 };
 
-/* Which probes a check counts for, as bits.  Every check is shown in, and counts for, /health. */
+/* Which probes a check counts for, as bits.  Every check is shown in, and counts for, /health.
+ * HEALTH_ALL is that, and not all probes: a check with it alone counts for no other one.  One that
+ * is to count for all says HEALTH_LIVE | HEALTH_READY | HEALTH_STARTUP. */
 enum {
     HEALTH_LIVE = 1,    /* /live: a failure gets the process restarted; no dependencies here */
     HEALTH_READY = 2,   /* /ready: a failure keeps requests away */
     HEALTH_STARTUP = 4, /* /startup, and /ready until startup has passed once */
-    HEALTH_ALL = 8      /* alone: /health only */
+    HEALTH_ALL = 8      /* /health; alone: no other probe */
 };
 
-/* Who is told reasons (`output`) and observed values.  Names and statuses are for everyone. */
+/* Who is told reasons (`output`) and observed values.  Names and statuses are for everyone.  Local
+ * are callers at 127.0.0.1, ::1 or ::ffff:127.0.0.1, or over a unix socket; one at another address
+ * of the same host is not. */
 enum health_details {
-    HEALTH_DETAILS_LOCAL, /* callers on the same host that no proxy speaks for */
+    HEALTH_DETAILS_LOCAL, /* local callers that no proxy speaks for */
     HEALTH_DETAILS_ALL,
     HEALTH_DETAILS_NONE
 };
@@ -383,8 +387,8 @@ HEALTH_PUBLIC int health_report(struct health *h, const char *name, enum health_
 /* ---- Asking from inside ------------------------------------------------------------------ */
 
 /*
- * health_document(h, probe, buf, size, ret_len, ret_status): What a request from the same host
- * would be told: for a service with an HTTP or gRPC server of its own.  `probe` is HEALTH_LIVE,
+ * health_document(h, probe, buf, size, ret_len, ret_status): What a request from 127.0.0.1 would
+ * be told: for a service with an HTTP or gRPC server of its own.  `probe` is HEALTH_LIVE,
  * HEALTH_READY, HEALTH_STARTUP or HEALTH_ALL (/health).  Waits for checks that have to be run, at
  * most `response_ms`.
  *

@@ -6,7 +6,7 @@
  *     if (argc > 1 && strcmp(argv[1], "--health-probe") == 0)
  *         return health_probe_main(argc - 1, argv + 1);
  *
- *     HEALTHCHECK CMD ["/service", "--health-probe"]
+ *     HEALTHCHECK CMD ["/service", "--health-probe", "http://localhost:8080/live"]
  *
  * Nothing of this starts an instance, a thread or a resolver, or allocates memory.
  *
