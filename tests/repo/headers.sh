@@ -69,10 +69,16 @@ for header in include/health/*.h; do
         "${header##*/}" "${header##*/}" >"$scratch/alone.c"
     cp "$scratch/alone.c" "$scratch/alone.cc"
     for compiler in $c_compilers; do
-        compile $compiler -std=c11 $warnings -Wstrict-prototypes $padding -Iinclude -fsyntax-only "$scratch/alone.c"
+        for standard in c99 c11; do
+            compile $compiler -std=$standard $warnings -Wstrict-prototypes $padding -Iinclude \
+                -fsyntax-only "$scratch/alone.c"
+        done
     done
     for compiler in $cxx_compilers; do
-        compile $compiler -std=c++17 $warnings -Wold-style-cast $padding -Iinclude -fsyntax-only "$scratch/alone.cc"
+        for standard in c++11 c++17; do
+            compile $compiler -std=$standard $warnings -Wold-style-cast $padding -Iinclude \
+                -fsyntax-only "$scratch/alone.cc"
+        done
     done
 done
 
