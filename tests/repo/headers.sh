@@ -1,6 +1,6 @@
 #!/bin/sh
-# Each header stands alone: the public ones as C11 and C++17, with warnings that are none of our
-# users' business; the inner ones as we compile them.
+# Each header stands alone: the public ones as C99, C11, C++11 and C++17, with warnings that are none
+# of our users' business; the inner ones as we compile them.
 #
 # Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
 set -eu
