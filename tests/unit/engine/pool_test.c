@@ -386,6 +386,21 @@ static void an_overdue_one_leaves_its_place_to_whoever_is_idle(void **unused)
     assert_int_equal(creates, LIMIT);
 }
 
+static void of_two_one_is_kept(void **unused)
+{
+    (void)unused;
+    pool.limit = 2;
+    run(0, 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&jobs[0].begun, 1);
+    run(1, 0);
+    assert_int_equal(health__pool_tend(&pool, 1000), HEALTH__NEVER);
+    run_urgent(2, 1000);
+    (void)health__pool_tend(&pool, 1010);
+    count_wait(&jobs[2].begun, 1);
+    assert_int_equal(count_of(&jobs[1].begun), 0);
+}
+
 static void urgent_or_not_all_have_the_only_one(void **unused)
 {
     (void)unused;
@@ -582,6 +597,7 @@ int main(void)
         TEST(urgent_ones_go_first),
         TEST(one_worker_is_kept_for_them),
         TEST(an_overdue_one_leaves_its_place_to_whoever_is_idle),
+        TEST(of_two_one_is_kept),
         TEST(urgent_or_not_all_have_the_only_one),
         TEST(a_thread_that_cannot_be_started_is_tried_again),
         TEST(a_job_is_called_by_a_worker_and_given_back),
