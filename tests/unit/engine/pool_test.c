@@ -395,6 +395,7 @@ static void of_two_one_is_kept(void **unused)
     count_wait(&jobs[0].begun, 1);
     run(1, 0);
     assert_int_equal(health__pool_tend(&pool, 1000), HEALTH__NEVER);
+    assert_int_equal(creates, 1);
     run_urgent(2, 1000);
     (void)health__pool_tend(&pool, 1010);
     count_wait(&jobs[2].begun, 1);
