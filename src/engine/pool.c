@@ -33,15 +33,28 @@
 
 /* ---- With the mutex held ---- */
 
-/* The next to begin; NULL if there is none, or all that jobs which are not urgent may have is
- * taken. Whoever stops has no other. */
+/* The first of those that are not urgent; NULL if there is none, or no place for it.  Once the pool
+ * is stopping only sure ones are left, which have any. */
+static struct health__link *first_plain(const struct health__pool *pool)
+{
+    unsigned places = pool->limit > 1 ? pool->limit - 1 : 1;
+
+    if (health__list_empty(&pool->queue) || (pool->plain >= places && !pool->stopping))
+        return NULL;
+    return pool->queue.next;
+}
+
+/* The next to begin; NULL if there is none now. */
 static struct health__link *first_of(const struct health__pool *pool)
 {
-    unsigned most = pool->limit > 1 && !pool->stopping ? pool->limit - 1 : pool->limit;
+    return health__list_empty(&pool->urgent) ? first_plain(pool) : pool->urgent.next;
+}
 
-    if (!health__list_empty(&pool->urgent))
-        return pool->urgent.next;
-    return pool->plain < most && !health__list_empty(&pool->queue) ? pool->queue.next : NULL;
+/* Whoever has nothing to do may have something now. */
+static void wake_idle(struct health__pool *pool)
+{
+    if (pool->idle > 0 && first_of(pool) != NULL)
+        (void)pthread_cond_signal(&pool->work);
 }
 
 void health__pool_put_done(
@@ -51,7 +64,7 @@ void health__pool_put_done(
 
     job->state = state;
     health__list_append(&pool->done, &job->link);
-    if (pool->quiet ? health__pool_is_empty(pool) : first) {
+    if (pool->quiet ? first_of(pool) == NULL : first) {
         pool->quiet = false;
         pool->notify(pool->arg);
     }
@@ -65,6 +78,8 @@ static void begin(struct health__pool *pool, struct health__job *job, int tid)
         pool->overdue++;
         pool->begun_late = true;
         pool->notify(pool->arg);
+        /* It has not taken the place that was free. */
+        wake_idle(pool);
     } else if (!job->urgent) {
         pool->plain++;
     }
@@ -201,13 +216,6 @@ void health__pool_queue(struct health__pool *pool, struct health__job *job, int6
     health__list_append(&pool->incoming, &job->link);
 }
 
-/* With the mutex held: whoever has nothing to do may have something now. */
-static void wake_idle(struct health__pool *pool)
-{
-    if (pool->idle > 0 && first_of(pool) != NULL)
-        (void)pthread_cond_signal(&pool->work);
-}
-
 void health__pool_hand_over(struct health__pool *pool)
 {
     struct health__link *link;
@@ -248,16 +256,19 @@ void health__pool_overdue(struct health__pool *pool, struct health__job *job)
 /* When a further worker is to be started, as things stand. */
 static int64_t needed_at(const struct health__pool *pool)
 {
-    struct health__link *first = first_of(pool);
-    const struct health__job *head;
+    struct health__link *first = first_of(pool), *plain = first_plain(pool);
     int64_t since;
 
     if (first == NULL || pool->workers - pool->overdue >= pool->limit)
         return HEALTH__NEVER;
     if (pool->workers == 0 && pool->begun_at == HEALTH__NOT_YET)
         return HEALTH__NOT_YET;
-    head = health__job_of(first);
-    since = head->queued_at > pool->begun_at ? head->queued_at : pool->begun_at;
+    since = health__job_of(first)->queued_at;
+    /* However many urgent ones go before it, it has waited for as long as it has. */
+    if (plain != NULL && health__job_of(plain)->queued_at < since)
+        since = health__job_of(plain)->queued_at;
+    if (since < pool->begun_at)
+        since = pool->begun_at;
     return pool->workers == 0 ? since : since + PATIENCE_MS;
 }
 
@@ -294,7 +305,7 @@ size_t health__pool_collect(struct health__pool *pool, void *arg, bool *ret_begu
 
     health__list_init(&done);
     (void)pthread_mutex_lock(&pool->mutex);
-    pool->quiet = !health__list_empty(&pool->done) && !health__pool_is_empty(pool);
+    pool->quiet = !health__list_empty(&pool->done) && first_of(pool) != NULL;
     health__list_splice(&done, &pool->done);
     *ret_begun_late = pool->begun_late;
     pool->begun_late = false;

@@ -143,12 +143,6 @@ static inline struct health__job *health__job_of(struct health__link *link)
     return health__container(link, struct health__job, link);
 }
 
-/* Whether nothing is queued. */
-static inline bool health__pool_is_empty(const struct health__pool *pool)
-{
-    return health__list_empty(&pool->urgent) && health__list_empty(&pool->queue);
-}
-
 /* Leaves a job for the loop, which is told if it does not know that there is something. */
 void health__pool_put_done(
     struct health__pool *pool, struct health__job *job, enum health__job_state state);

@@ -40,35 +40,41 @@ bool health__pool_watch(
     return result;
 }
 
-static void cancel_queued(struct health__pool *pool, struct health__link *queue)
+/* Gives back what is queued: all of it, or what is not sure. */
+static void cancel(struct health__pool *pool, struct health__link *queue, bool all)
 {
     struct health__link *link, *rest;
 
     health__list_each (link, rest, queue) {
-        if (health__job_of(link)->task->sure)
+        if (!all && health__job_of(link)->task->sure)
             continue;
         health__list_remove(link);
         health__pool_put_done(pool, health__job_of(link), HEALTH__JOB_CANCELLED);
     }
 }
 
+static void cancel_queued(struct health__pool *pool, bool all)
+{
+    cancel(pool, &pool->urgent, all);
+    cancel(pool, &pool->queue, all);
+}
+
 /* With the mutex held: whether some worker is in the host's code, or will be, and may take any time
  * to come back.  The others end by themselves. */
 static bool may_take_long(const struct health__pool *pool)
 {
-    return pool->calling > 0 || !health__pool_is_empty(pool);
+    return pool->calling > 0 || !health__list_empty(&pool->urgent) ||
+           !health__list_empty(&pool->queue);
 }
 
 bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
 {
-    struct health__link *link;
     bool stopped, join = false;
     pthread_t last;
 
     (void)pthread_mutex_lock(&pool->mutex);
     pool->stopping = true;
-    cancel_queued(pool, &pool->urgent);
-    cancel_queued(pool, &pool->queue);
+    cancel_queued(pool, false);
     (void)pthread_cond_broadcast(&pool->work);
     while (pool->workers > 0 && health__cond_wait(&pool->ended, &pool->mutex,
                                     may_take_long(pool) ? deadline_ms : HEALTH__NEVER))
@@ -76,8 +82,7 @@ bool health__pool_stop(struct health__pool *pool, int64_t deadline_ms)
     stopped = pool->workers == 0;
     if (stopped) {
         /* What no worker could be started for. */
-        while ((link = health__list_take(&pool->queue)) != NULL)
-            health__pool_put_done(pool, health__job_of(link), HEALTH__JOB_CANCELLED);
+        cancel_queued(pool, true);
         join = pool->has_last;
         last = pool->last;
         pool->has_last = pool->stopping = pool->quiet = false;

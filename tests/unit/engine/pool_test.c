@@ -110,6 +110,8 @@ static int close_pool(void **unused)
         job_let(&jobs[i]);
     if (!health__pool_stop(&pool, HEALTH__NEVER))
         return -1;
+    /* Nobody is anywhere. */
+    assert_int_equal(pool.workers + pool.idle + pool.calling + pool.overdue + pool.plain, 0);
     assert_true(mutex_in_order(&pool.mutex));
     health__pool_done(&pool);
     return 0;
@@ -366,8 +368,82 @@ static void one_worker_is_kept_for_them(void **unused)
     job_let(&jobs[5]);
     wait_resting(LIMIT);
     assert_int_equal(count_of(&jobs[3].begun), 0);
+    /* Whoever has nothing to do is woken for one, and for nothing else. */
+    run_urgent(6, 200000);
+    count_wait(&jobs[6].begun, 1);
+    job_let(&jobs[6]);
+    wait_resting(LIMIT);
+    assert_int_equal(count_of(&jobs[3].begun), 0);
     job_let(&jobs[0]);
     count_wait(&jobs[3].begun, 1);
+}
+
+/* Each that is urgent has only just come. */
+static void those_that_are_not_do_not_wait_for_ever(void **unused)
+{
+    (void)unused;
+    run_urgent(0, 100);
+    (void)health__pool_tend(&pool, 100);
+    count_wait(&jobs[0].begun, 1);
+    run(1, 200);
+    run_urgent(2, 209);
+    assert_int_equal(health__pool_tend(&pool, 209), 210);
+    (void)health__pool_tend(&pool, 210);
+    assert_int_equal(creates, 2);
+    count_wait(&jobs[2].begun, 1);
+    assert_int_equal(health__pool_tend(&pool, 219), 220);
+    (void)health__pool_tend(&pool, 220);
+    count_wait(&jobs[1].begun, 1);
+}
+
+static void an_urgent_one_that_is_overdue_has_no_place_to_leave(void **unused)
+{
+    (void)unused;
+    run_urgent(0, 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&jobs[0].begun, 1);
+    health__pool_overdue(&pool, &calls[0].job);
+    assert_int_equal(pool.overdue, 1);
+    assert_int_equal(pool.plain, 0);
+    job_let(&jobs[0]);
+    wait_collected(0);
+    run(1, 100);
+    count_wait(&jobs[1].begun, 1);
+}
+
+/* One that is overdue before it is begun takes no place: there is one for the next. */
+static void whoever_is_idle_is_woken_for_a_place_that_stays_free(void **unused)
+{
+    (void)unused;
+    pool.limit = 2;
+    run(0, 0);
+    (void)health__pool_tend(&pool, 0);
+    count_wait(&jobs[0].begun, 1);
+    run_urgent(1, 0);
+    (void)health__pool_tend(&pool, 10);
+    job_let(&jobs[1]);
+    wait_resting(2);
+    run(2, 100);
+    health__pool_overdue(&pool, &calls[2].job);
+    run(3, 100);
+    job_let(&jobs[0]);
+    count_wait(&jobs[2].begun, 1);
+    count_wait(&jobs[3].begun, 1);
+}
+
+/* Nothing is on its way while all places are taken: the loop is told of what has ended. */
+static void it_does_not_look_for_what_has_no_place(void **unused)
+{
+    (void)unused;
+    fill();
+    run(3, 100);
+    run_urgent(4, 100);
+    (void)health__pool_tend(&pool, 110);
+    job_let(&jobs[4]);
+    wait_resting(LIMIT);
+    assert_false(collect());
+    assert_int_equal(health__pool_tend(&pool, 120), HEALTH__NEVER);
+    assert_false(pool.quiet);
 }
 
 /* It was the last that those which are not urgent may have. */
@@ -597,6 +673,10 @@ int main(void)
         TEST(while_one_is_idle_no_other_is_started),
         TEST(urgent_ones_go_first),
         TEST(one_worker_is_kept_for_them),
+        TEST(those_that_are_not_do_not_wait_for_ever),
+        TEST(an_urgent_one_that_is_overdue_has_no_place_to_leave),
+        TEST(whoever_is_idle_is_woken_for_a_place_that_stays_free),
+        TEST(it_does_not_look_for_what_has_no_place),
         TEST(an_overdue_one_leaves_its_place_to_whoever_is_idle),
         TEST(of_two_one_is_kept),
         TEST(urgent_or_not_all_have_the_only_one),
