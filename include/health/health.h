@@ -85,11 +85,11 @@ enum health_details {
 
 /*
  * A check's callback: looks at one thing and says how it is.  It may block; when it takes longer
- * than its timeout the check fails until it returns.  Until then it holds up no request, and no
- * other check as long as fewer than `workers` of the options hang: of these one is kept for the
- * checks of HEALTH_LIVE.  It runs on a worker thread of the library that has every asynchronous
- * signal blocked, never twice at a time for one check, and must not throw or longjmp out.  A return
- * value that is no status is a fail.
+ * than its timeout the check fails until it returns.  It holds up no request for longer than
+ * `response_ms` of the options, and no other check as long as fewer than `workers` - 1 hang within
+ * their timeouts; checks of HEALTH_LIVE are held up by others of HEALTH_LIVE alone.  It runs on a
+ * worker thread of the library that has every asynchronous signal blocked, never twice at a time
+ * for one check, and must not throw or longjmp out.  A return value that is no status is a fail.
  */
 typedef enum health_status health_check_fn(struct health_result *result, void *arg);
 
@@ -165,7 +165,7 @@ struct health_options {
 
     /* How many callbacks may run at once, those past their timeout not counted; default 16, at
      * most 1,024.  Where there are more than one, one is kept for the checks of HEALTH_LIVE: those
-     * decide on restarts, and do not wait for others that hang. */
+     * decide on restarts, and do not wait for others that hang.  So 2 leaves one for all others. */
     unsigned workers;
 
     /* Not 0: tell systemd (sd_notify(3), over $NOTIFY_SOCKET as it is at health_start()): READY=1
