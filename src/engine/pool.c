@@ -37,9 +37,9 @@
  * is stopping only sure ones are left, which have any. */
 static struct health__link *first_plain(const struct health__pool *pool)
 {
-    unsigned places = pool->limit > 1 ? pool->limit - 1 : 1;
+    unsigned kept = pool->limit > 1 ? 1 : 0;
 
-    if (health__list_empty(&pool->queue) || (pool->plain >= places && !pool->stopping))
+    if (health__list_empty(&pool->queue) || (pool->plain + kept >= pool->limit && !pool->stopping))
         return NULL;
     return pool->queue.next;
 }
@@ -167,6 +167,18 @@ static void *work(void *arg)
 
 /* ---- The loop, and whoever stops ---- */
 
+/* Nothing is queued, and nobody works. */
+static void clear(struct health__pool *pool)
+{
+    health__list_init(&pool->incoming);
+    health__list_init(&pool->urgent);
+    health__list_init(&pool->queue);
+    health__list_init(&pool->done);
+    pool->workers = pool->idle = pool->calling = pool->overdue = pool->plain = 0;
+    pool->has_last = pool->stopping = pool->begun_late = pool->quiet = false;
+    pool->begun_at = HEALTH__NOT_YET;
+}
+
 int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(void *),
     void (*abandon)(void *), void *arg)
 {
@@ -178,12 +190,8 @@ int health__pool_init(struct health__pool *pool, unsigned limit, void (*notify)(
         .abandon = abandon,
         .arg = arg,
         .worker = {"health-worker", work, pool},
-        .begun_at = HEALTH__NOT_YET,
     };
-    health__list_init(&pool->incoming);
-    health__list_init(&pool->urgent);
-    health__list_init(&pool->queue);
-    health__list_init(&pool->done);
+    clear(pool);
     error = pthread_mutex_init(&pool->mutex, NULL);
     if (error != 0)
         goto err0;
@@ -208,6 +216,14 @@ void health__pool_done(struct health__pool *pool)
     (void)pthread_cond_destroy(&pool->ended);
     (void)pthread_cond_destroy(&pool->work);
     (void)pthread_mutex_destroy(&pool->mutex);
+}
+
+void health__pool_forget(struct health__pool *pool)
+{
+    (void)health__cond_init(&pool->work);
+    (void)health__cond_init(&pool->ended);
+    clear(pool);
+    (void)pthread_mutex_unlock(&pool->mutex);
 }
 
 void health__pool_queue(struct health__pool *pool, struct health__job *job, int64_t now)

@@ -104,17 +104,3 @@ bool health__pool_abandon(struct health__pool *pool)
     (void)pthread_mutex_unlock(&pool->mutex);
     return running;
 }
-
-void health__pool_forget(struct health__pool *pool)
-{
-    (void)health__cond_init(&pool->work);
-    (void)health__cond_init(&pool->ended);
-    health__list_init(&pool->incoming);
-    health__list_init(&pool->urgent);
-    health__list_init(&pool->queue);
-    health__list_init(&pool->done);
-    pool->workers = pool->idle = pool->calling = pool->overdue = pool->plain = 0;
-    pool->has_last = pool->stopping = pool->begun_late = pool->quiet = false;
-    pool->begun_at = HEALTH__NOT_YET;
-    (void)pthread_mutex_unlock(&pool->mutex);
-}

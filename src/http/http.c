@@ -237,16 +237,19 @@ static void stop(struct health__server *server)
 
 /* ---- Each turn ---- */
 
+static bool lies_in(const void *what, const void *from, size_t bytes)
+{
+    return (uintptr_t)what - (uintptr_t)from < bytes;
+}
+
 static bool owns(const struct health__server *server, const void *source)
 {
     const struct health__http *http = health__container(server, struct health__http, server);
     const struct health__connections *t = &http->connections;
-    uintptr_t at = (uintptr_t)source;
 
     return http->daemon != NULL &&
-           (source == &http->ready ||
-               (at >= (uintptr_t)&http->listeners && at < (uintptr_t)(&http->listeners + 1)) ||
-               (at >= (uintptr_t)t->all && at < (uintptr_t)(t->all + t->used)));
+           (source == &http->ready || lies_in(source, &http->listeners, sizeof(http->listeners)) ||
+               lies_in(source, t->all, t->used * sizeof(*t->all)));
 }
 
 static void run_daemon(struct health__http *http)
