@@ -87,9 +87,10 @@ enum health_details {
  * A check's callback: looks at one thing and says how it is.  It may block; when it takes longer
  * than its timeout the check fails until it returns.  It holds up no request for longer than
  * `response_ms` of the options, and no other check as long as fewer than `workers` - 1 hang within
- * their timeouts; checks of HEALTH_LIVE are held up by others of HEALTH_LIVE alone.  It runs on a
- * worker thread of the library that has every asynchronous signal blocked, never twice at a time
- * for one check, and must not throw or longjmp out.  A return value that is no status is a fail.
+ * their timeouts; where `workers` are more than one, checks of HEALTH_LIVE are held up by others of
+ * HEALTH_LIVE alone.  It runs on a worker thread of the library that has every asynchronous signal
+ * blocked, never twice at a time for one check, and must not throw or longjmp out.  A return value
+ * that is no status is a fail.
  */
 typedef enum health_status health_check_fn(struct health_result *result, void *arg);
 
@@ -163,9 +164,10 @@ struct health_options {
      * oldest connection of the address that holds most of them makes room. */
     unsigned connections;
 
-    /* How many callbacks may run at once, those past their timeout not counted; default 16, at
-     * most 1,024.  Where there are more than one, one is kept for the checks of HEALTH_LIVE: those
-     * decide on restarts, and do not wait for others that hang.  So 2 leaves one for all others. */
+    /* For how many callbacks at once threads are started, those past their timeout not counted, and
+     * `release` with them; default 16, at most 1,024.  Where there are more than one, one is kept
+     * for the checks of HEALTH_LIVE: those decide on restarts, and do not wait for others that
+     * hang.  So 2 leaves one for all others. */
     unsigned workers;
 
     /* Not 0: tell systemd (sd_notify(3), over $NOTIFY_SOCKET as it is at health_start()): READY=1
@@ -199,7 +201,8 @@ struct health_check {
 
     /* Called exactly once with `arg`, when `fn` can never run again: on a worker thread, or, where
      * the instance is not started or just stopped, by the caller of health_remove(), health_stop()
-     * or health_free().  It may call whatever `fn` may.  NULL: nothing to release. */
+     * or health_free().  It may call whatever `fn` may.  It has no timeout: while it hangs it keeps
+     * one of the `workers`.  NULL: nothing to release. */
     void (*release)(void *arg);
 
     /* HEALTH_LIVE, HEALTH_READY, HEALTH_STARTUP, HEALTH_ALL, or'ed; default HEALTH_READY. */
