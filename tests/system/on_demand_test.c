@@ -688,7 +688,7 @@ static void occupy(struct health *h, struct puppet *puppets, unsigned count)
 
     for (i = 0; i < count; i++) {
         (void)snprintf(name, sizeof(name), "long%u", i);
-        add(h, &puppets[i], name, HEALTH_STARTUP, 60000, 60000);
+        add(h, &puppets[i], name, HEALTH_STARTUP | HEALTH_LIVE, 60000, 60000);
         puppet_hold(&puppets[i]);
     }
     assert_int_equal(client_status(service_port(h), "/startup"), 503);
@@ -725,32 +725,40 @@ static void without_a_free_worker_the_check_says_so(void **state)
     check_no_free_worker(2);
 }
 
-static void no_more_run_at_once_than_workers(void **state)
+/* Of many checks only so many are run at once, with two workers. */
+static void check_run_at_once(unsigned probes, unsigned most)
 {
     static struct puppet puppets[6];
     struct health *h = start(300, 2);
     unsigned i, begun = 0;
     char name[16];
 
-    (void)state;
     for (i = 0; i < COUNT(puppets); i++) {
         (void)snprintf(name, sizeof(name), "c%u", i);
-        add(h, &puppets[i], name, 0, 60000, 60000);
+        add(h, &puppets[i], name, probes, 60000, 60000);
         puppet_hold(&puppets[i]);
     }
     assert_int_equal(client_status(service_port(h), "/ready"), 503);
-    /* Long enough for a third. */
-    assert_true(puppet_wait_begun(&puppets[0], 1, LONG_MS));
-    assert_true(puppet_wait_begun(&puppets[1], 1, LONG_MS));
+    for (i = 0; i < most; i++)
+        assert_true(puppet_wait_begun(&puppets[i], 1, LONG_MS));
+    /* Long enough for one more. */
     asking_pause(100);
     for (i = 0; i < COUNT(puppets); i++)
         begun += puppet_begun(&puppets[i]);
-    assert_int_equal(begun, 2);
+    assert_int_equal(begun, most);
     for (i = 0; i < COUNT(puppets); i++)
         puppet_let_go(&puppets[i]);
     for (i = 0; i < COUNT(puppets); i++)
         assert_true(puppet_wait_ended(&puppets[i], 1, LONG_MS));
     service_end(h);
+}
+
+static void no_more_run_at_once_than_workers(void **state)
+{
+    (void)state;
+    check_run_at_once(HEALTH_LIVE | HEALTH_READY, 2);
+    /* The other worker is kept for /live. */
+    check_run_at_once(HEALTH_READY, 1);
 }
 
 static void overdue_runs_leave_their_workers_to_others(void **state)
