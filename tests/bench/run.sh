@@ -11,7 +11,7 @@
 # Rows without a limit are there to compare with.
 #
 # The table and the raw figures are left in build/bench, or HEALTH_BUILD_ROOT/bench, as result and
-# raw.  All of it takes half an hour, and nothing is begun after 40 minutes.  It exits with 0 where a
+# raw.  All of it takes twenty minutes, and nothing is begun after 40.  It exits with 0 where a
 # limit is not kept, too; with 2 where no row matches, and tells which there are; with 3 where a row
 # was left out for want of time.
 #
