@@ -77,6 +77,18 @@ static inline void start(void)
     assert_accepted(health__engine_start(e, NULL));
 }
 
+/* Whether an errand waits for the loop. */
+static inline bool has_errand(void *arg)
+{
+    bool is;
+
+    (void)arg;
+    (void)pthread_mutex_lock(&e->mutex);
+    is = !health__list_empty(&e->errands);
+    (void)pthread_mutex_unlock(&e->mutex);
+    return is;
+}
+
 /* Adds a check with this job. */
 static inline void add(const char *name, struct job *job, unsigned interval_ms, unsigned timeout_ms)
 {

@@ -165,17 +165,6 @@ static void nor_where_one_is_stuck(void **unused)
 
 /* ---- Where one ends meanwhile ---- */
 
-static bool is_brought(void *arg)
-{
-    bool is;
-
-    (void)arg;
-    (void)pthread_mutex_lock(&e->mutex);
-    is = !health__list_empty(&e->errands);
-    (void)pthread_mutex_unlock(&e->mutex);
-    return is;
-}
-
 /* The loop, played by the test, ends without having taken it. */
 static void bring_and_end(struct trip *trip)
 {
@@ -185,7 +174,7 @@ static void bring_and_end(struct trip *trip)
     e->life = HEALTH__STARTED;
     e->loop_ended = false;
     assert_int_equal(pthread_create(&thread, NULL, go_alone, trip), 0);
-    wait_until(is_brought, NULL);
+    wait_until(has_errand, NULL);
     assert_true(atomic_load(&e->woken));
     (void)pthread_mutex_lock(&e->mutex);
     until = asleep_until;

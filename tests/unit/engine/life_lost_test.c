@@ -273,17 +273,6 @@ static void *ask(void *unused)
     return NULL;
 }
 
-static bool is_asked(void *arg)
-{
-    bool is;
-
-    (void)arg;
-    (void)pthread_mutex_lock(&e->mutex);
-    is = !health__list_empty(&e->errands);
-    (void)pthread_mutex_unlock(&e->mutex);
-    return is;
-}
-
 static void whoever_asks_a_loop_that_is_left_behind_is_refused(void **unused)
 {
     pthread_t thread;
@@ -293,7 +282,7 @@ static void whoever_asks_a_loop_that_is_left_behind_is_refused(void **unused)
     wait_until(loop_sleeps, NULL);
     atomic_store(&deaf, true);
     assert_int_equal(pthread_create(&thread, NULL, ask, NULL), 0);
-    wait_until(is_asked, NULL);
+    wait_until(has_errand, NULL);
     lose();
     assert_accepted(health__engine_stop(e, 20000));
     count_wait(&answered, 1);
