@@ -117,7 +117,7 @@ static void released(struct health__job *job, void *arg)
         health__checks_die(arg, check);
 }
 
-static const struct health__task releasing = {release, released, true};
+static const struct health__task releasing = {.call = release, .ended = released, .sure = true};
 
 void health__mail_bury(struct health__engine *e)
 {
@@ -131,7 +131,6 @@ void health__mail_bury(struct health__engine *e)
             continue;
         }
         check->job.task = &releasing;
-        check->job.urgent = false;
         check->releasing = true;
         e->jobs++;
         health__list_append(&e->leaving, link);

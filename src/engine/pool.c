@@ -80,7 +80,7 @@ static void begin(struct health__pool *pool, struct health__job *job, int tid)
         pool->notify(pool->arg);
         /* It has not taken the place that was free. */
         wake_idle(pool);
-    } else if (!job->urgent) {
+    } else if (!job->task->urgent) {
         pool->plain++;
     }
 }
@@ -89,7 +89,7 @@ static void end(struct health__pool *pool, struct health__job *job)
 {
     if (job->overdue)
         pool->overdue--;
-    else if (!job->urgent)
+    else if (!job->task->urgent)
         pool->plain--;
     if (job->watch != NULL) {
         /* Once told, whoever waited may be gone, and the job may be used again. */
@@ -249,7 +249,7 @@ void health__pool_hand_over(struct health__pool *pool)
             continue;
         }
         job->state = HEALTH__JOB_QUEUED;
-        health__list_append(job->urgent ? &pool->urgent : &pool->queue, link);
+        health__list_append(job->task->urgent ? &pool->urgent : &pool->queue, link);
     }
     wake_idle(pool);
     (void)pthread_mutex_unlock(&pool->mutex);
@@ -260,7 +260,7 @@ void health__pool_overdue(struct health__pool *pool, struct health__job *job)
     (void)pthread_mutex_lock(&pool->mutex);
     if (job->state == HEALTH__JOB_BEGUN && !job->overdue) {
         pool->overdue++;
-        if (!job->urgent)
+        if (!job->task->urgent)
             pool->plain--;
         wake_idle(pool);
     }

@@ -29,6 +29,7 @@ struct health__task {
     void (*call)(struct health__job *job);             /* on a worker */
     void (*ended)(struct health__job *job, void *arg); /* on the loop; also if it was cancelled */
     bool sure;                                         /* never cancelled */
+    bool urgent;                                       /* goes before those that are not */
 };
 
 /* A call of the host's code.  Its memory is whoever's it is a part of. */
@@ -41,7 +42,6 @@ struct health__job {
     enum health__job_state state : 8;
     bool removed;             /* it is not begun any more */
     bool overdue;             /* it does not count as one of the `limit` */
-    bool urgent;              /* set before it is queued: it goes before those that are not */
     struct health__link link; /* in `incoming`, `urgent` or `queue`, or `done` */
     bool *watch;              /* set when it has ended: of whoever is in health__pool_watch() */
     int64_t queued_at;

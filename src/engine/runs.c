@@ -39,7 +39,10 @@ static void call(struct health__job *job)
 
 static void run_ended(struct health__job *job, void *arg);
 
-static const struct health__task run = {call, run_ended, false};
+static const struct health__task run = {.call = call, .ended = run_ended};
+
+/* What decides on restarts is run whatever other checks wait for. */
+static const struct health__task run_for_live = {.call = call, .ended = run_ended, .urgent = true};
 
 void health__runs_queue(struct health__engine *e, struct health__check *check)
 {
@@ -53,9 +56,7 @@ void health__runs_queue(struct health__engine *e, struct health__check *check)
     atomic_store_explicit(
         &check->deadline, e->now + check->policy.timeout_ms, memory_order_relaxed);
     atomic_store_explicit(&check->returned_at, HEALTH__NEVER, memory_order_relaxed);
-    check->job.task = &run;
-    /* What decides on restarts is run whatever other checks wait for. */
-    check->job.urgent = (check->policy.probes & HEALTH_LIVE) != 0;
+    check->job.task = check->policy.probes & HEALTH_LIVE ? &run_for_live : &run;
     e->jobs++;
     health__pool_queue(&e->pool, &check->job, e->now);
 }

@@ -52,7 +52,7 @@ static void ended(struct health__job *job, void *arg)
     health__container(job, struct health__notifier, job)->telling = false;
 }
 
-static const struct health__task telling = {call, ended, true};
+static const struct health__task telling = {.call = call, .ended = ended, .sure = true};
 
 /* Hands the change, whose name and reason are set, to a worker. */
 static void tell(struct health__notifier *n, unsigned probe, enum health_status before,

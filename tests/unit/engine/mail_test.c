@@ -123,10 +123,11 @@ static void what_was_removed_before_the_mail_was_read_was_never_there(void **unu
 /* Nothing waits for a release as it does for a run. */
 static void a_release_is_never_urgent(void **unused)
 {
+    static const struct health__task last = {.urgent = true};
     struct health__check *a = add_released(.name = "a", .probes = HEALTH_LIVE);
 
     (void)unused;
-    a->job.urgent = true; /* as its last run was */
+    a->job.task = &last;
     assert_int_equal(health__engine_remove(e, "a"), 0);
     hand_turn(&h, T);
     assert_true(health__list_empty(&e->pool.urgent));

@@ -85,7 +85,9 @@ static void ended(struct health__job *job, void *arg)
     health__list_append(arg, &job->link);
 }
 
-static const struct health__task task = {call, ended, false}, sure_task = {call, ended, true};
+static const struct health__task task = {.call = call, .ended = ended};
+static const struct health__task sure_task = {.call = call, .ended = ended, .sure = true};
+static const struct health__task urgent_task = {.call = call, .ended = ended, .urgent = true};
 
 static void hand_over(struct health__job *job, int64_t now)
 {
@@ -283,7 +285,7 @@ static void what_is_queued_is_cancelled_by_a_stop(void **unused)
 {
     (void)unused;
     hand_over(&calls[1], 0);
-    calls[0].urgent = true;
+    calls[0].task = &urgent_task;
     hand_over(&calls[0], 0);
     assert_true(health__pool_stop(&pool, 0));
     assert_int_equal(calls[0].state, HEALTH__JOB_CANCELLED);
@@ -365,7 +367,7 @@ static void whoever_rests_does_it_in_any_place(void **unused)
     (void)unused;
     begin(0);
     begin(1);
-    calls[2].urgent = true;
+    calls[2].task = &urgent_task;
     job_let(&jobs[2]);
     begin(2);
     wait_until(rests, NULL);
@@ -451,7 +453,7 @@ static void a_forgotten_pool_begins_anew(void **unused)
 
     (void)unused;
     hand_over(&calls[1], 0);
-    calls[2].urgent = true;
+    calls[2].task = &urgent_task;
     hand_over(&calls[2], 0);
     (void)pthread_mutex_lock(&pool.mutex);
     pool.workers = 3;

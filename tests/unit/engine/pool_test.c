@@ -68,7 +68,8 @@ static void ended(struct health__job *job, void *arg)
     health__list_append(arg, &job->link);
 }
 
-static const struct health__task task = {call, ended, false};
+static const struct health__task task = {.call = call, .ended = ended};
+static const struct health__task urgent_task = {.call = call, .ended = ended, .urgent = true};
 
 static void hand_over(struct health__job *job, int64_t now)
 {
@@ -152,7 +153,7 @@ static void run(size_t i, int64_t now)
 
 static void run_urgent(size_t i, int64_t now)
 {
-    calls[i].job.urgent = true;
+    calls[i].job.task = &urgent_task;
     run(i, now);
 }
 
