@@ -26,10 +26,7 @@ struct health__link {
 #define health__list_each(link, rest, head)                                                        \
     for ((link) = (head)->next; (rest) = (link)->next, (link) != (head); (link) = (rest))
 
-static inline void health__list_init(struct health__link *head)
-{
-    head->next = head->prev = head;
-}
+void health__list_init(struct health__link *head);
 
 static inline bool health__list_empty(const struct health__link *head)
 {
@@ -69,15 +66,6 @@ static inline struct health__link *health__list_take(struct health__link *head)
 }
 
 /* Moves all elements of `from` to the end of `to`. */
-static inline void health__list_splice(struct health__link *to, struct health__link *from)
-{
-    if (health__list_empty(from))
-        return;
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    health__list_init(from);
-}
+void health__list_splice(struct health__link *to, struct health__link *from);
 
 #endif

@@ -45,8 +45,7 @@ static unsigned read_port(const char *s)
 /* Returns: NULL, or what is wrong with the text. */
 static const char *read_address(const char *text, union address *ret, socklen_t *ret_length)
 {
-    static const char no_host[] =
-        "the host is no IP address and not localhost; names are not resolved";
+    const char *no_host = "the host is no IP address and not localhost; names are not resolved";
     const char *colon = strrchr(text, ':');
     unsigned port = colon != NULL ? read_port(colon + 1) : 0;
     char host[INET6_ADDRSTRLEN + 2];

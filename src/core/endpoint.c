@@ -39,11 +39,6 @@ bool health__endpoint_shut(enum health__endpoint endpoint, unsigned gates)
     }
 }
 
-bool health__endpoint_lenient(enum health__endpoint endpoint)
-{
-    return endpoint == HEALTH__AT_LIVE;
-}
-
 bool health__endpoint_latched(enum health__endpoint endpoint, unsigned gates)
 {
     return endpoint == HEALTH__AT_STARTUP && latched(gates);
@@ -53,9 +48,4 @@ bool health__endpoint_latches(enum health__endpoint endpoint, unsigned gates)
 {
     return (endpoint == HEALTH__AT_STARTUP || endpoint == HEALTH__AT_READY) &&
            (gates & (HEALTH__LATCHED | HEALTH__NOT_STARTED)) == 0;
-}
-
-bool health__endpoint_lists_all(enum health__endpoint endpoint)
-{
-    return endpoint == HEALTH__AT_HEALTH;
 }

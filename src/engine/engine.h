@@ -241,7 +241,10 @@ void health__engine_set_gate(struct health__engine *e, unsigned bit, bool on);
 /* ---- The loop ---- */
 
 /* The server has found that the host has closed its descriptors: this turn is the last. */
-void health__engine_lose(struct health__engine *e);
+static inline void health__engine_lose(struct health__engine *e)
+{
+    e->lost = true;
+}
 
 /* The errand that was begun is done. */
 void health__errand_done(struct health__engine *e, struct health__errand *errand);

@@ -125,11 +125,6 @@ static bool wait(struct health__engine *e, unsigned generation, int64_t deadline
     return true;
 }
 
-void health__engine_lose(struct health__engine *e)
-{
-    e->lost = true;
-}
-
 /* Does what is to be done now.  Returns: when there is more to do. */
 static int64_t turn(struct health__engine *e)
 {

@@ -15,9 +15,6 @@
 #include "http/arrivals.h"
 #include "http/request.h"
 
-/* Room for a request's head and the answer's; MHD clears all of it for each request. */
-#define POOL_BYTES ((size_t)4096)
-
 /* At its default, 1.0 refuses a request without Host, which load balancers send. */
 #define STRICTNESS (MHD_VERSION >= 0x01000000 ? -1 : 0)
 
@@ -92,12 +89,14 @@ static struct MHD_Daemon *start_daemon(struct health__http *http)
         NULL, NULL, health__request_handle, http,
         /* First: what comes after it may already have something to say. */
         MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
-        /* We have limits of our own; MHD's must not come before them. */
+        /* We have limits of our own; MHD's must not come before them.  It has none of time where it
+         * is not asked to. */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->connections.room,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
-        health__request_completed, http, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEALTH__POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
+        health__request_begins, NULL, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED, health__request_completed, http,
+        MHD_OPTION_END);
 }
 
 static void daemon_ready(struct health__source *source, unsigned what)

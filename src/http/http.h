@@ -23,6 +23,9 @@
 
 struct MHD_Daemon;
 
+/* MHD's room for a request's head and the answer's; it clears all of it for each request. */
+#define HEALTH__POOL_BYTES ((size_t)4096)
+
 struct health__http {
     struct health__server server; /* what the engine knows of it */
 

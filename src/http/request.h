@@ -12,6 +12,7 @@
 #include "http/connection.h"
 
 /* MHD's callbacks; `arg` is the server. */
+void *health__request_begins(void *arg, const char *target, struct MHD_Connection *connection);
 enum MHD_Result health__request_handle(void *arg, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *upload_data,
     size_t *upload_data_size, void **request);

@@ -52,11 +52,6 @@ void health__systemd_end(struct health__systemd *s)
     s->length = 0;
 }
 
-bool health__systemd_listens(const struct health__systemd *s)
-{
-    return s->length > 0;
-}
-
 bool health__systemd_send(struct health__systemd *s, const char *line)
 {
     if (!health__fd_is_ours(&s->fd) &&

@@ -40,8 +40,7 @@ static const char *why_none(const char *host, const char *port)
         return "an IPv6 address wants brackets: [::1]:80";
     if (port != NULL && health__address_parse_port(port + 1) <= 0)
         return "the port is no number from 1 to 65535";
-    return "the host is no IP address with a port, and not localhost: other names would need a "
-           "resolver";
+    return "the host is no IP address and not localhost; names are not resolved";
 }
 
 /* Reads "HOST:PORT" of the given length, with `default_port` (such as ":80") where there is none.

@@ -202,8 +202,7 @@ static const struct {
     {{"--"}, "there is no such option"},
     {{"http://127.0.0.1/", "http://127.0.0.1/"}, "there is more than one URL"},
     {{"http://example.com/"},
-        "http://example.com/: the host is no IP address with a port, and not localhost: other "
-        "names would need a resolver"},
+        "http://example.com/: the host is no IP address and not localhost; names are not resolved"},
     {{"https://127.0.0.1/"},
         "https://127.0.0.1/: https is not spoken here: probe the service on its own host"},
     {{"ftp://x"}, "ftp://x: it begins with none of http://, unix:, tcp: and file:"},

@@ -116,6 +116,94 @@ static void other_methods_are_not_allowed(void **unused)
     (void)ANSWERED(2, 503, .url = "/live", .method = "OPTIONS");
 }
 
+/* ---- Targets that MHD would not have room for ---- */
+
+#define PARAMETERS "/live?1&2&3&4&5&6&7&8&9&10&11&12&13&14&15&16&17&18&19&20&21&22&23&24"
+
+/* Begins with a request.  Returns: whether its target is refused: said so, and shut down. */
+static bool is_refused(const char *target)
+{
+    struct MHD_Connection request = {.of = served.connection};
+    char said[256];
+    ssize_t count;
+
+    assert_null(health__request_begins(NULL, target, &request));
+    if (served.connection->phase != HEALTH__LEAVING) {
+        assert_int_equal(recv(served.client, said, sizeof(said), MSG_DONTWAIT), -1);
+        return false;
+    }
+    count = recv(served.client, said, sizeof(said) - 1, MSG_DONTWAIT);
+    assert_true(count > 0);
+    said[count] = '\0';
+    assert_non_null(strstr(said, "HTTP/1.1 414 "));
+    assert_non_null(strstr(said, "\r\nConnection: close\r\n"));
+    assert_non_null(strstr(said, "\r\nContent-Length: 0\r\n\r\n"));
+    assert_int_equal(recv(served.client, said, sizeof(said), MSG_DONTWAIT), 0);
+    return true;
+}
+
+/* A target of so many bytes, that begins with the text. */
+static const char *long_target(const char *text, size_t bytes)
+{
+    static char target[4096];
+
+    memset(target, 'x', bytes);
+    memcpy(target, text, strlen(text));
+    target[bytes] = '\0';
+    return target;
+}
+
+static void a_target_with_room_is_left_to_mhd(void **unused)
+{
+    (void)unused;
+    assert_false(is_refused(""));
+    assert_false(is_refused(PARAMETERS));
+    assert_false(is_refused(long_target("/", 3600)));
+    assert_false(is_refused(long_target("/?", 3600 - 64)));
+    assert_false(is_refused(long_target(PARAMETERS, 3600 - 24 * 64)));
+}
+
+static void too_many_parameters_are_refused(void **unused)
+{
+    (void)unused;
+    assert_true(is_refused(PARAMETERS "&"));
+}
+
+static void parameters_that_are_too_long_are_refused(void **unused)
+{
+    (void)unused;
+    assert_true(is_refused(long_target(PARAMETERS, 3600 - 24 * 64 + 1)));
+}
+
+static void a_target_that_is_too_long_is_refused(void **unused)
+{
+    struct MHD_Connection request = {.of = served.connection, .url = "/live"};
+
+    (void)unused;
+    assert_true(is_refused(long_target("/", 3601)));
+    /* MHD may go on with it all the same. */
+    served_handle(&request);
+    assert_int_equal(request.result, MHD_NO);
+    assert_int_equal(request.code, 0);
+}
+
+/* Under the number is the host's. */
+static void nothing_is_said_to_a_stranger(void **unused)
+{
+    struct MHD_Connection request = {.of = served.connection};
+    int host[2];
+    char byte;
+
+    (void)unused;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, host), 0);
+    assert_int_equal(dup2(host[0], served.connection->fd.fd), served.connection->fd.fd);
+    assert_null(health__request_begins(NULL, PARAMETERS "&25", &request));
+    assert_int_equal(recv(host[1], &byte, sizeof(byte), MSG_DONTWAIT), -1);
+    assert_true(served.hand.engine.lost);
+    (void)close(host[0]);
+    (void)close(host[1]);
+}
+
 /* ---- Bodies ---- */
 
 static void a_body_is_not_waited_for(void **unused)
@@ -341,6 +429,11 @@ int main(void)
         TEST(each_endpoint_is_answered_by_its_status),
         TEST(what_is_not_there_is_not_found),
         TEST(other_methods_are_not_allowed),
+        TEST(a_target_with_room_is_left_to_mhd),
+        TEST(too_many_parameters_are_refused),
+        TEST(parameters_that_are_too_long_are_refused),
+        TEST(a_target_that_is_too_long_is_refused),
+        TEST(nothing_is_said_to_a_stranger),
         TEST(a_body_is_not_waited_for),
         TEST(a_length_that_is_not_clear_is_refused),
         TEST(a_header_that_not_all_would_see_is_refused),

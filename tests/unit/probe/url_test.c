@@ -17,17 +17,16 @@
 
 #include <cmocka.h>
 
-#define NO_ADDRESS                                                                                 \
-    "the host is no IP address with a port, and not localhost: other names would need a resolver"
-#define NO_PORT   "the port is no number from 1 to 65535"
-#define NO_ZONE   "a zone (%) is not supported"
-#define BRACKETS  "an IPv6 address wants brackets: [::1]:80"
-#define NO_MODE   "?mode= is for who listens: leave it out"
-#define NO_SCHEME "it begins with none of http://, unix:, tcp: and file:"
-#define NO_AGE    "only ?max-age= with a time such as 30s can follow the file"
-#define NO_BLANK  "there is a blank or a control character in the path"
-#define TEN       "/123456789"
-#define HUNDRED   TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define NO_ADDRESS "the host is no IP address and not localhost; names are not resolved"
+#define NO_PORT    "the port is no number from 1 to 65535"
+#define NO_ZONE    "a zone (%) is not supported"
+#define BRACKETS   "an IPv6 address wants brackets: [::1]:80"
+#define NO_MODE    "?mode= is for who listens: leave it out"
+#define NO_SCHEME  "it begins with none of http://, unix:, tcp: and file:"
+#define NO_AGE     "only ?max-age= with a time such as 30s can follow the file"
+#define NO_BLANK   "there is a blank or a control character in the path"
+#define TEN        "/123456789"
+#define HUNDRED    TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 static const struct {
     const char *text;
