@@ -12,30 +12,37 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int health__fd_init(struct health__fd *f, int fd)
+int health__fd_know(struct health__fd *f)
 {
     struct stat s;
+
+    if (fstat(f->fd, &s) != 0)
+        return -1;
+    f->device = s.st_dev;
+    f->inode = s.st_ino;
+    return 0;
+}
+
+int health__fd_init(struct health__fd *f, int fd)
+{
     int cause;
 
+    *f = (struct health__fd){.fd = fd};
+    if (fd < 0 || health__fd_know(f) == 0)
+        return fd < 0 ? -1 : 0;
+    cause = errno;
+    (void)close(fd);
+    errno = cause;
     f->fd = -1;
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &s) != 0) {
-        cause = errno;
-        (void)close(fd);
-        errno = cause;
-        return -1;
-    }
-    *f = (struct health__fd){fd, s.st_dev, s.st_ino};
-    return 0;
+    return -1;
 }
 
 bool health__fd_is_ours(const struct health__fd *f)
 {
     struct stat s;
 
-    if (f->fd < 0)
-        return false;
+    if (f->fd < 0 || f->inode == 0)
+        return f->fd >= 0;
     if (fstat(f->fd, &s) != 0)
         return errno == ENOMEM;
     return s.st_dev == f->device && s.st_ino == f->inode;

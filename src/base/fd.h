@@ -16,12 +16,15 @@
 struct health__fd {
     int fd; /* -1: none */
     dev_t device;
-    ino_t inode;
+    ino_t inode; /* 0: not looked at yet, and taken for ours */
 };
 
 /* Takes over a socket, -1 for none.  Returns: 0; or -1 with errno as it was for none, or as the
  * cause why it cannot be known again, and has been closed: there is none then. */
 int health__fd_init(struct health__fd *f, int fd);
+
+/* Looks at a socket, so that it is known again.  Returns: 0, or -1 with errno. */
+int health__fd_know(struct health__fd *f);
 
 /* Whether there is one, and it is still the socket that was taken over, as far as can be told: the
  * kernel may have no memory to tell. */

@@ -5,8 +5,6 @@
  */
 #include "base/timers.h"
 
-#include "base/clock.h"
-
 /* Of two heaps makes one: the later root becomes the first child of the earlier.  Either may be
  * NULL.  The result's `next` and `prev` are the caller's to set. */
 static struct health__timer *meld(struct health__timer *a, struct health__timer *b)
@@ -82,11 +80,6 @@ void health__timer_set(struct health__timers *t, struct health__timer *timer, in
     health__timer_clear(t, timer);
     timer->at = at;
     set_root(t, meld(t->first, timer));
-}
-
-int64_t health__timers_next(const struct health__timers *t)
-{
-    return t->first != NULL ? t->first->at : HEALTH__NEVER;
 }
 
 struct health__timer *health__timers_take(struct health__timers *t, int64_t now)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 /* Zeroed memory is a timer that is not set. */
 struct health__timer {
     int64_t at;                  /* when, in ms of the monotonic clock */
@@ -33,7 +35,10 @@ void health__timer_set(struct health__timers *t, struct health__timer *timer, in
 void health__timer_clear(struct health__timers *t, struct health__timer *timer);
 
 /* When the first timer is due; HEALTH__NEVER if none is set. */
-int64_t health__timers_next(const struct health__timers *t);
+static inline int64_t health__timers_next(const struct health__timers *t)
+{
+    return t->first != NULL ? t->first->at : HEALTH__NEVER;
+}
 
 /* Takes out and returns the first timer if it is due at `now`; else NULL. */
 struct health__timer *health__timers_take(struct health__timers *t, int64_t now);

@@ -59,7 +59,6 @@ static bool accept_one(struct health__http *http, int64_t now)
     struct health__connection *victim = NULL;
     struct sockaddr_storage address;
     struct sockaddr *peer = (struct sockaddr *)&address;
-    struct health__fd ours;
     socklen_t length;
     int fd;
 
@@ -84,11 +83,9 @@ static bool accept_one(struct health__http *http, int64_t now)
         (void)close(fd);
         return true;
     }
-    if (health__fd_init(&ours, fd) != 0)
-        return true;
     if (victim != NULL)
         ask_to_go(http, victim);
-    (void)health__connection_add(t, ours, peer, length, now);
+    (void)health__connection_add(t, fd, peer, length, now);
     http->arriving++;
     (void)MHD_add_connection(http->daemon, fd, peer, length);
     http->due_at = HEALTH__NOT_YET;

@@ -5,6 +5,7 @@
  */
 #include "http/connection.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -76,12 +77,12 @@ static struct health__connection *find_free(struct health__connections *t)
     return c;
 }
 
-struct health__connection *health__connection_add(struct health__connections *t,
-    struct health__fd fd, const struct sockaddr *address, socklen_t length, int64_t now)
+struct health__connection *health__connection_add(struct health__connections *t, int fd,
+    const struct sockaddr *address, socklen_t length, int64_t now)
 {
     struct health__connection *c = find_free(t);
 
-    c->fd = fd;
+    c->fd = (struct health__fd){.fd = fd};
     c->known = false;
     c->since = c->came = now;
     c->answered = c->makes_way = false;
@@ -90,8 +91,25 @@ struct health__connection *health__connection_add(struct health__connections *t,
     health__list_append(&t->sources[c->from].connections, &c->in_source);
     t->sources[c->from].count++;
     t->count++;
+    t->unknown++;
     move(t, c, HEALTH__READING);
     return c;
+}
+
+void health__connections_know(struct health__connections *t)
+{
+    size_t i;
+
+    for (i = 0; t->unknown > 0 && i < t->used; i++) {
+        struct health__connection *c = &t->all[i];
+
+        if (c->phase == HEALTH__FREE || c->fd.inode != 0)
+            continue;
+        if (health__fd_know(&c->fd) == 0)
+            t->unknown--;
+        else if (errno != ENOMEM)
+            health__engine_lose(c->http->engine);
+    }
 }
 
 void health__connection_remove(struct health__connections *t, struct health__connection *c)
@@ -99,6 +117,8 @@ void health__connection_remove(struct health__connections *t, struct health__con
     health__buffer_done(&c->names);
     leave_source(t, c);
     t->count--;
+    if (c->fd.inode == 0)
+        t->unknown--;
     if (c->phase == HEALTH__LEAVING)
         t->leaving--;
     c->phase = HEALTH__FREE;

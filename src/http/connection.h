@@ -95,6 +95,7 @@ struct health__connections {
     size_t limit;   /* beyond this, one has to go for each that comes */
     size_t count;   /* not FREE */
     size_t leaving; /* of these, LEAVING */
+    size_t unknown; /* of these, whose descriptor has not been looked at */
     struct health__link phases[HEALTH__PHASES];
     struct health__source_count sources[HEALTH__SOURCES];
 };
@@ -108,8 +109,12 @@ int health__connections_init(
 void health__connections_done(struct health__connections *t);
 
 /* A connection that was accepted; it begins to read.  There must be room for it. */
-struct health__connection *health__connection_add(struct health__connections *t,
-    struct health__fd fd, const struct sockaddr *address, socklen_t length, int64_t now);
+struct health__connection *health__connection_add(struct health__connections *t, int fd,
+    const struct sockaddr *address, socklen_t length, int64_t now);
+
+/* Looks at the descriptors of those that were added and are still there, so that they are known
+ * again: at the end of each turn, as most of them are gone by then. */
+void health__connections_know(struct health__connections *t);
 
 /* MHD has closed it, or never took it. */
 void health__connection_remove(struct health__connections *t, struct health__connection *c);

@@ -8,13 +8,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-void health__line_clear(struct health__line *line)
-{
-    line->length = 0;
-    line->full = false;
-    line->text[0] = '\0';
-}
-
 /* How many bytes the character at `s` has, by RFC 3629; 0 if it is none. */
 static size_t character(const unsigned char *s, size_t count)
 {

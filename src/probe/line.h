@@ -17,7 +17,12 @@ struct health__line {
     char text[HEALTH_PROBE_REASON_MAX_BYTES + 1]; /* with a final NUL */
 };
 
-void health__line_clear(struct health__line *line);
+static inline void health__line_clear(struct health__line *line)
+{
+    line->length = 0;
+    line->full = false;
+    line->text[0] = '\0';
+}
 
 /* Adds a string of any bytes: control characters and what else ends a line become blanks, what is
  * not UTF-8 '?'. */

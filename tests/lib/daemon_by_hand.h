@@ -40,7 +40,7 @@ struct MHD_Daemon {
     size_t (*unescape)(void *arg, struct MHD_Connection *connection, char *s);
     MHD_NotifyConnectionCallback notify;
     void *notify_arg;
-    bool has_completed;
+    bool has_begins, has_completed;
 
     bool started;
     union MHD_DaemonInfo info;
@@ -97,6 +97,12 @@ static inline void mhd_read_options(va_list options)
             break;
         case MHD_OPTION_CONNECTION_MEMORY_LIMIT:
             mhd.pool_bytes = va_arg(options, size_t);
+            break;
+        case MHD_OPTION_URI_LOG_CALLBACK:
+            mhd.has_begins =
+                va_arg(options, void *(*)(void *, const char *, struct MHD_Connection *)) ==
+                health__request_begins;
+            (void)va_arg(options, void *);
             break;
         case MHD_OPTION_UNESCAPE_CALLBACK:
             mhd.unescape = va_arg(options, size_t(*)(void *, struct MHD_Connection *, char *));

@@ -59,14 +59,15 @@ static inline struct health__connection *served_connect(uint32_t address, int *r
 {
     struct sockaddr_in in = {
         .sin_family = AF_INET, .sin_port = 1, .sin_addr.s_addr = htonl(address)};
-    struct health__fd server;
+    struct health__connection *c;
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(health__fd_init(&server, ends[0]), 0);
     *ret_client = ends[1];
-    return health__connection_add(&served.http.connections, server,
+    c = health__connection_add(&served.http.connections, ends[0],
         (const struct sockaddr *)(const void *)&in, sizeof(in), served.hand.engine.now);
+    health__connections_know(&served.http.connections);
+    return c;
 }
 
 static inline void served_open(int64_t now)

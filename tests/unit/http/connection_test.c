@@ -82,8 +82,8 @@ static struct health__connection *add_from(const char *host, int fd, int64_t now
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(1000 + fd))};
 
     assert_int_equal(inet_pton(AF_INET, host, &in.sin_addr), 1);
-    return health__connection_add(&table, (struct health__fd){.fd = fd},
-        (const struct sockaddr *)(const void *)&in, sizeof(in), now);
+    return health__connection_add(
+        &table, fd, (const struct sockaddr *)(const void *)&in, sizeof(in), now);
 }
 
 static struct health__connection *add6(const char *host, int fd, int64_t now)
@@ -91,8 +91,8 @@ static struct health__connection *add6(const char *host, int fd, int64_t now)
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(1)};
 
     assert_int_equal(inet_pton(AF_INET6, host, &in6.sin6_addr), 1);
-    return health__connection_add(&table, (struct health__fd){.fd = fd},
-        (const struct sockaddr *)(const void *)&in6, sizeof(in6), now);
+    return health__connection_add(
+        &table, fd, (const struct sockaddr *)(const void *)&in6, sizeof(in6), now);
 }
 
 /* Fails unless just these were shut down since the last time. */
@@ -368,7 +368,7 @@ static void young_ones_are_not_looked_through_for_ever(void **unused)
     (void)unused;
     assert_int_equal(health__connections_init(&many, NULL, 100), 0);
     for (i = 0; i < 65; i++)
-        old = health__connection_add(&many, (struct health__fd){.fd = i}, address, sizeof(in), T);
+        old = health__connection_add(&many, i, address, sizeof(in), T);
     /* The first in the list are the oldest but by the clock. */
     for (i = 0; i < 64; i++)
         many.all[i].came = T + 90;

@@ -123,6 +123,7 @@ static void it_listens_and_starts_mhd_as_it_has_to_be(void **unused)
     assert_int_equal(mhd.strictness, MHD_VERSION >= 0x01000000 ? -1 : 0);
     assert_int_equal(mhd.pool_bytes, 4096);
     assert_ptr_equal(mhd.notify_arg, &http);
+    assert_true(mhd.has_begins);
     assert_true(mhd.has_completed);
     /* Targets are left as they came. */
     assert_int_equal(mhd.unescape(NULL, NULL, text), 6);
@@ -234,15 +235,13 @@ static void a_child_only_closes(void **unused)
 {
     int listener, epoll, ends[2];
     struct sockaddr address = {.sa_family = AF_UNIX};
-    struct health__fd ours;
 
     (void)unused;
     assert_accepted(start(NULL));
     listener = http.listeners.listeners[0].fd.fd;
     epoll = http.ready.fd;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(health__fd_init(&ours, ends[0]), 0);
-    (void)health__connection_add(&http.connections, ours, &address, sizeof(address), T);
+    (void)health__connection_add(&http.connections, ends[0], &address, sizeof(address), T);
     answers.kept[HEALTH__AT_READY][1][0].reply = (struct health__reply *)(void *)&h;
 
     http.server.forget(&http.server, false);

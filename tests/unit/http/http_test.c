@@ -5,10 +5,27 @@
  * Copyright (c) 2026 the libhealth authors.  SPDX-License-Identifier: MIT
  */
 /* wrap: MHD_start_daemon MHD_stop_daemon MHD_get_daemon_info MHD_add_connection MHD_run */
-/* wrap: MHD_get_timeout MHD_resume_connection MHD_get_connection_info accept4 */
+/* wrap: MHD_get_timeout MHD_resume_connection MHD_get_connection_info accept4 fstat */
 #include "http/http.h"
 
+#include <sys/stat.h>
+
 #include "server_by_hand.h"
+
+int __real_fstat(int fd, struct stat *ret);
+int __wrap_fstat(int fd, struct stat *ret);
+
+static int looks;     /* at descriptors */
+static bool is_blind; /* there is no memory for one */
+
+int __wrap_fstat(int fd, struct stat *ret)
+{
+    looks++;
+    if (!is_blind)
+        return __real_fstat(fd, ret);
+    errno = ENOMEM;
+    return -1;
+}
 
 /* ---- Accepting ---- */
 
@@ -27,6 +44,84 @@ static void whoever_connects_is_handed_to_mhd(void **unused)
     assert_int_equal(http.connections.count, LIMIT);
     mhd_close(&mhd.connections[1]);
     assert_int_equal(http.connections.count, LIMIT - 1);
+}
+
+/* ---- Knowing them again ---- */
+
+/* Someone has come, and is accepted in a turn of its own, at whose end nothing is lost. */
+static void accept_in_a_turn(void (*does)(void))
+{
+    connect_one();
+    wait_ready();
+    mhd_does = does;
+    looks = 0;
+    (void)run(T);
+    mhd_does = NULL;
+}
+
+static void who_stays_is_looked_at_once(void **unused)
+{
+    struct stat s;
+
+    (void)unused;
+    accept_in_a_turn(NULL);
+    assert_int_equal(http.connections.unknown, 0);
+    assert_int_equal(__real_fstat(mhd.connections[0].fd, &s), 0);
+    assert_int_equal(connection(0)->fd.inode, s.st_ino);
+    assert_int_equal(connection(0)->fd.device, s.st_dev);
+    looks = 0;
+    (void)run(T);
+    assert_int_equal(looks, 0);
+}
+
+static void close_the_last(void)
+{
+    mhd_close(&mhd.connections[mhd.count - 1]);
+}
+
+/* A probe comes and goes in one turn. */
+static void who_goes_in_the_same_turn_is_not_looked_at(void **unused)
+{
+    int before;
+
+    (void)unused;
+    accept_in_a_turn(close_the_last);
+    before = looks;
+    assert_int_equal(http.connections.count, 0);
+    assert_int_equal(http.connections.unknown, 0);
+    accept_in_a_turn(NULL);
+    assert_int_equal(looks, before + 1);
+}
+
+static void without_memory_he_is_looked_at_in_the_next_turn(void **unused)
+{
+    (void)unused;
+    is_blind = true;
+    accept_in_a_turn(NULL);
+    is_blind = false;
+    assert_false(h.engine.lost);
+    assert_int_equal(http.connections.unknown, 1);
+    assert_true(health__fd_is_ours(&connection(0)->fd));
+    (void)run(T);
+    assert_int_equal(http.connections.unknown, 0);
+    assert_int_not_equal(connection(0)->fd.inode, 0);
+}
+
+static void close_as_the_host(void)
+{
+    (void)close(mhd.connections[0].fd);
+}
+
+static void whom_the_host_has_closed_by_then_is_lost(void **unused)
+{
+    int none;
+
+    (void)unused;
+    accept_in_a_turn(close_as_the_host);
+    assert_true(h.engine.lost);
+    /* So that there is something to close. */
+    none = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(none, mhd.connections[0].fd);
 }
 
 /* MHD 1.0 begins with it when it runs next. */
@@ -212,26 +307,29 @@ static void one_that_was_put_off_makes_room(void **unused)
 
 static void there_are_never_more_than_there_is_room_for(void **unused)
 {
+    struct sockaddr address = {.sa_family = AF_INET};
     size_t i;
 
     (void)unused;
     accept_clients(LIMIT, T);
     /* All who can be are leaving, and MHD has not come to close one of them. */
-    for (i = LIMIT; i < ROOM; i++) {
-        struct sockaddr address = {.sa_family = AF_INET};
-
-        health__connection_shut(
-            &http.connections, health__connection_add(&http.connections,
-                                   (struct health__fd){.fd = -1}, &address, sizeof(address), T));
-    }
+    for (i = LIMIT; i < ROOM; i++)
+        health__connection_shut(&http.connections,
+            health__connection_add(&http.connections,
+                socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), &address, sizeof(address), T));
     connect_one();
     (void)run_twice(T + 100);
     assert_int_equal(mhd.count, LIMIT);
     assert_int_equal(http.connections.count, ROOM);
-    while (http.connections.count > LIMIT)
-        health__connection_remove(
-            &http.connections, health__container(http.connections.phases[HEALTH__LEAVING].next,
-                                   struct health__connection, in_phase));
+    assert_int_equal(queued(), 1);
+    assert_false(h.engine.lost);
+    while (http.connections.count > LIMIT) {
+        struct health__connection *c = health__container(
+            http.connections.phases[HEALTH__LEAVING].next, struct health__connection, in_phase);
+
+        (void)close(c->fd.fd);
+        health__connection_remove(&http.connections, c);
+    }
 }
 
 static void without_descriptors_someone_makes_room_as_well(void **unused)
@@ -321,6 +419,29 @@ static void use_10_ms(void)
     http.began_us -= 10000;
 }
 
+/* Who has begun with a request. */
+static void begin_with_one(void)
+{
+    (void)health__request_begins(&http, "/live", &mhd.connections[0]);
+}
+
+/* MHD 0.9.75 may have forgotten it, until it runs again. */
+static void mhd_is_reminded_once_of_what_it_has_not_handed_over(void **unused)
+{
+    (void)unused;
+    accept_clients(1, T);
+    mhd_does = begin_with_one;
+    mhd.runs = 0;
+    http.due_at = T;
+    assert_int_equal(run(T), HEALTH__NOT_YET);
+    assert_int_equal(mhd.runs, 1);
+    mhd_does = NULL;
+    assert_int_equal(run(T), T + 5000);
+    assert_int_equal(mhd.runs, 2);
+    assert_int_equal(run(T), T + 5000);
+    assert_int_equal(mhd.runs, 2);
+}
+
 /* Each has MHD run, which then answers it; until the time for that is used up. */
 static void those_put_off_go_on_in_order(void **unused)
 {
@@ -395,6 +516,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_http, close_http)
     const struct CMUnitTest tests[] = {
         TEST(whoever_connects_is_handed_to_mhd),
+        TEST(who_stays_is_looked_at_once),
+        TEST(who_goes_in_the_same_turn_is_not_looked_at),
+        TEST(without_memory_he_is_looked_at_in_the_next_turn),
+        TEST(whom_the_host_has_closed_by_then_is_lost),
         TEST(whoever_mhd_begins_with_later_is_known_then),
         TEST(in_a_crowd_those_who_have_left_cost_nobody_his_place),
         TEST(only_so_many_are_accepted_in_a_turn),
@@ -410,6 +535,7 @@ int main(void)
         TEST(where_nobody_is_it_tries_again_later),
         TEST(nobody_goes_for_nobody),
         TEST(mhd_is_run_when_it_has_something_to_do),
+        TEST(mhd_is_reminded_once_of_what_it_has_not_handed_over),
         TEST(those_put_off_go_on_in_order),
         TEST(what_it_waits_on_is_its_own),
         TEST(who_says_nothing_is_shut_down_in_time),
