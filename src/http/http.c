@@ -93,7 +93,7 @@ static struct MHD_Daemon *start_daemon(struct health__http *http)
          * is not asked to. */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->connections.room,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEALTH__POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
-        health__request_begins, http, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
+        health__request_begins, NULL, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION,
         notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED, health__request_completed, http,
         MHD_OPTION_END);
@@ -257,12 +257,7 @@ static void run_daemon(struct health__http *http)
     size_t i;
 
     http->due_at = HEALTH__NEVER;
-    http->begun = 0;
     (void)MHD_run(http->daemon);
-    /* One whose head is not all there, or of which 0.9.75 has no room for a parameter: it forgets
-     * the request, without a word, until it runs again. */
-    if (http->begun != 0)
-        http->due_at = HEALTH__NOT_YET;
     /* Those that it has not begun with by now it could not, and has closed. */
     for (i = 0; http->arriving > 0 && i < t->used; i++) {
         if (t->all[i].phase == HEALTH__FREE || t->all[i].known)

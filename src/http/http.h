@@ -47,7 +47,6 @@ struct health__http {
     struct health__connections connections;
     struct health__replies replies;
     size_t arriving;     /* connections that MHD has not begun with */
-    int begun;           /* requests of this run of MHD's that were not handed over */
     unsigned full_turns; /* one after the other, without an end of those who come */
     int64_t due_at;      /* when MHD has something to do */
     int64_t looked_at;   /* when it was last looked whether MHD's epoll is there */

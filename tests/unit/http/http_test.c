@@ -419,29 +419,6 @@ static void use_10_ms(void)
     http.began_us -= 10000;
 }
 
-/* Who has begun with a request. */
-static void begin_with_one(void)
-{
-    (void)health__request_begins(&http, "/live", &mhd.connections[0]);
-}
-
-/* MHD 0.9.75 may have forgotten it, until it runs again. */
-static void mhd_is_reminded_once_of_what_it_has_not_handed_over(void **unused)
-{
-    (void)unused;
-    accept_clients(1, T);
-    mhd_does = begin_with_one;
-    mhd.runs = 0;
-    http.due_at = T;
-    assert_int_equal(run(T), HEALTH__NOT_YET);
-    assert_int_equal(mhd.runs, 1);
-    mhd_does = NULL;
-    assert_int_equal(run(T), T + 5000);
-    assert_int_equal(mhd.runs, 2);
-    assert_int_equal(run(T), T + 5000);
-    assert_int_equal(mhd.runs, 2);
-}
-
 /* Each has MHD run, which then answers it; until the time for that is used up. */
 static void those_put_off_go_on_in_order(void **unused)
 {
@@ -535,7 +512,6 @@ int main(void)
         TEST(where_nobody_is_it_tries_again_later),
         TEST(nobody_goes_for_nobody),
         TEST(mhd_is_run_when_it_has_something_to_do),
-        TEST(mhd_is_reminded_once_of_what_it_has_not_handed_over),
         TEST(those_put_off_go_on_in_order),
         TEST(what_it_waits_on_is_its_own),
         TEST(who_says_nothing_is_shut_down_in_time),
