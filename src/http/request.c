@@ -24,7 +24,7 @@
 #include "http/http.h"
 #include "http/route.h"
 
-#define PARAMETERS_MAX  24
+#define PARAMETERS_MAX  30
 #define PARAMETER_BYTES 64  /* of the pool, which has a record of each */
 #define OTHER_BYTES     496 /* of the pool: for the other lines of a head */
 
@@ -79,10 +79,12 @@ static struct health__connection *connection_of(struct MHD_Connection *connectio
  * as well by now: where one has none, 0.9.75 forgets the request, without a word. */
 static bool has_room(const char *target)
 {
-    size_t parameters = 0, bytes = 0;
+    size_t bytes = strlen(target), parameters = 0;
 
-    for (; target[bytes] != '\0'; bytes++)
-        parameters += target[bytes] == '?' || target[bytes] == '&';
+    if (bytes <= PARAMETERS_MAX)
+        return true;
+    for (; *target != '\0'; target++)
+        parameters += *target == '?' || *target == '&';
     return parameters <= PARAMETERS_MAX &&
            bytes + parameters * PARAMETER_BYTES <= HEALTH__POOL_BYTES - OTHER_BYTES;
 }

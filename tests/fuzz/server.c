@@ -19,7 +19,7 @@
 #include "paths.h"
 
 #define WAIT_MS        10000
-#define MAX_PARAMETERS 24
+#define MAX_PARAMETERS 30
 #define PLAIN_BYTES    400 /* of a target: so much always has room in what libmicrohttpd has */
 
 static struct health *health;

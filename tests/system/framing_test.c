@@ -421,19 +421,19 @@ static void odd_request_lines(void **state)
     expect_exchanges(all, COUNT(all));
 }
 
-/* A query may have 24. */
-#define EIGHT      "a&b&c&d&e&f&g&h"
-#define PARAMETERS EIGHT "&" EIGHT "&" EIGHT
+/* A query may have 30. */
+#define TEN        "a&b&c&d&e&f&g&h&i&j"
+#define PARAMETERS TEN "&" TEN "&" TEN
 
 static void parameters_have_a_limit(void **state)
 {
     static const struct exchange all[] = {
-        {"24 parameters", "GET /health?" PARAMETERS " HTTP/1.1\r\n" C "\r\n", 0, {200}},
-        {"25 parameters", "GET /health?" PARAMETERS "&i HTTP/1.1\r\n\r\n", 0, {414}},
-        {"25 parameters of HEAD", "HEAD /health?" PARAMETERS "&i HTTP/1.0\r\n\r\n", 0, {414}},
-        {"25 parameters and no more of the head", "GET /health?" PARAMETERS "&i HTTP/1.1\r\n", 0,
+        {"30 parameters", "GET /health?" PARAMETERS " HTTP/1.1\r\n" C "\r\n", 0, {200}},
+        {"31 parameters", "GET /health?" PARAMETERS "&i HTTP/1.1\r\n\r\n", 0, {414}},
+        {"31 parameters of HEAD", "HEAD /health?" PARAMETERS "&i HTTP/1.0\r\n\r\n", 0, {414}},
+        {"31 parameters and no more of the head", "GET /health?" PARAMETERS "&i HTTP/1.1\r\n", 0,
             {414}},
-        {"75 parameters",
+        {"90 parameters",
             "GET /health?" PARAMETERS "&" PARAMETERS "&" PARAMETERS " HTTP/1.1\r\n\r\n", 0, {414}},
     };
 
