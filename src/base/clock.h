@@ -17,6 +17,14 @@
 int64_t health__now_ms(void);
 int64_t health__now_us(void);
 
+/* Whole milliseconds in the nanoseconds of a struct timespec.  A compiler that is to save space
+ * would divide, which takes a beat a tenth longer; 2^50 / 10^6, rounded up, is exact for less than
+ * 2^30. */
+static inline int64_t health__ms_of_ns(long ns)
+{
+    return (int64_t)((uint64_t)ns * UINT64_C(1125899907) >> 50);
+}
+
 /* The monotonic clock as of the last tick: never ahead of health__now_ms(), a few ms behind at
  * most, and cheap.  Async-signal-safe. */
 static inline int64_t health__coarse_ms(void)
@@ -24,7 +32,7 @@ static inline int64_t health__coarse_ms(void)
     struct timespec t = {0, 0};
 
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000 + health__ms_of_ns(t.tv_nsec);
 }
 
 /* What to add to a moment of the monotonic clock to get ms since 1970. */

@@ -67,6 +67,17 @@ static void time_does_not_go_backwards(void **unused)
     }
 }
 
+static void milliseconds_are_whole(void **unused)
+{
+    long ms;
+
+    (void)unused;
+    for (ms = 0; ms < 1000; ms++) {
+        assert_int_equal(health__ms_of_ns(ms * 1000000), ms);
+        assert_int_equal(health__ms_of_ns(ms * 1000000 + 999999), ms);
+    }
+}
+
 static void the_coarse_clock_is_never_ahead(void **unused)
 {
     int i;
@@ -105,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_reads_its_own_clock_and_rounds_down),
         cmocka_unit_test(time_does_not_go_backwards),
+        cmocka_unit_test(milliseconds_are_whole),
         cmocka_unit_test(the_coarse_clock_is_never_ahead),
         cmocka_unit_test(the_offset_leads_to_the_wall_clock),
     };
