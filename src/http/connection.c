@@ -30,6 +30,7 @@ int health__connections_init(struct health__connections *t, struct health__http 
     t->all = malloc(t->room * sizeof(*t->all));
     if (t->all == NULL)
         return -1;
+    health__list_init(&t->unknown);
     for (i = 0; i < HEALTH__PHASES; i++)
         health__list_init(&t->phases[i]);
     for (i = 0; i < HEALTH__SOURCES; i++)
@@ -91,22 +92,20 @@ struct health__connection *health__connection_add(struct health__connections *t,
     health__list_append(&t->sources[c->from].connections, &c->in_source);
     t->sources[c->from].count++;
     t->count++;
-    t->unknown++;
+    health__list_append(&t->unknown, &c->unknown);
     move(t, c, HEALTH__READING);
     return c;
 }
 
 void health__connections_know(struct health__connections *t)
 {
-    size_t i;
+    struct health__link *link, *rest;
 
-    for (i = 0; t->unknown > 0 && i < t->used; i++) {
-        struct health__connection *c = &t->all[i];
+    health__list_each (link, rest, &t->unknown) {
+        struct health__connection *c = health__container(link, struct health__connection, unknown);
 
-        if (c->phase == HEALTH__FREE || c->fd.inode != 0)
-            continue;
         if (health__fd_know(&c->fd) == 0)
-            t->unknown--;
+            health__list_remove(link);
         else if (errno != ENOMEM)
             health__engine_lose(c->http->engine);
     }
@@ -117,8 +116,7 @@ void health__connection_remove(struct health__connections *t, struct health__con
     health__buffer_done(&c->names);
     leave_source(t, c);
     t->count--;
-    if (c->fd.inode == 0)
-        t->unknown--;
+    health__list_remove(&c->unknown);
     if (c->phase == HEALTH__LEAVING)
         t->leaving--;
     c->phase = HEALTH__FREE;

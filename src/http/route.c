@@ -14,10 +14,11 @@
         path, sizeof(path) - 1, endpoint                                                           \
     }
 
+/* Without pointers there is nothing in it for the dynamic linker to do. */
 static const struct {
-    const char *path;
-    size_t length;
-    enum health__endpoint endpoint;
+    char path[sizeof("/startupz")];
+    unsigned char length;
+    enum health__endpoint endpoint : 8;
 } paths[] = {
     PATH("/live", HEALTH__AT_LIVE),
     PATH("/ready", HEALTH__AT_READY),

@@ -131,6 +131,30 @@ static void nor_what_has_its_number_now(void **unused)
     }
 }
 
+/* Until it is looked at. */
+static void what_is_not_known_yet_is_taken_for_ours(void **unused)
+{
+    struct health__fd f = {.fd = open_socket()}, none = {.fd = -1};
+    int other = open_socket();
+
+    (void)unused;
+    assert_true(health__fd_is_ours(&f));
+    assert_false(health__fd_is_ours(&none));
+    assert_int_equal(health__fd_know(&f), 0);
+    assert_true(health__fd_is_ours(&f));
+    assert_int_equal(dup2(other, f.fd), f.fd);
+    assert_false(health__fd_is_ours(&f));
+    (void)close(f.fd);
+    (void)close(other);
+    f = (struct health__fd){.fd = f.fd};
+    assert_int_equal(health__fd_know(&f), -1);
+    assert_int_equal(errno, EBADF);
+    assert_true(health__fd_is_ours(&f));
+    f.fd = open_socket();
+    health__fd_close(&f);
+    assert_int_equal(f.fd, -1);
+}
+
 static void what_could_not_be_known_again_is_closed(void **unused)
 {
     struct health__fd f;
@@ -282,6 +306,7 @@ int main(void)
         TEST(none_is_nobodys),
         TEST(what_the_host_has_closed_is_not_ours),
         TEST(nor_what_has_its_number_now),
+        TEST(what_is_not_known_yet_is_taken_for_ours),
         TEST(what_could_not_be_known_again_is_closed),
         TEST(without_memory_it_stays_ours),
         TEST(a_pair_wakes),
