@@ -28,8 +28,10 @@ int health__fd_init(struct health__fd *f, int fd)
     int cause;
 
     *f = (struct health__fd){.fd = fd};
-    if (fd < 0 || health__fd_know(f) == 0)
-        return fd < 0 ? -1 : 0;
+    if (fd < 0)
+        return -1;
+    if (health__fd_know(f) == 0)
+        return 0;
     cause = errno;
     (void)close(fd);
     errno = cause;

@@ -26,8 +26,8 @@ int health__fd_init(struct health__fd *f, int fd);
 /* Looks at a socket, so that it is known again.  Returns: 0, or -1 with errno. */
 int health__fd_know(struct health__fd *f);
 
-/* Whether there is one, and it is still the socket that was taken over, as far as can be told: the
- * kernel may have no memory to tell. */
+/* Whether there is one, and it is still the socket that was taken over, as far as can be told: one
+ * that was never looked at is, and the kernel may have no memory to tell. */
 bool health__fd_is_ours(const struct health__fd *f);
 
 /* Closes it if it is still ours; it is none from then on. */

@@ -99,15 +99,22 @@ struct health__connection *health__connection_add(struct health__connections *t,
 
 void health__connections_know(struct health__connections *t)
 {
+    struct health__engine *e = t->http->engine;
     struct health__link *link, *rest;
 
     health__list_each (link, rest, &t->unknown) {
         struct health__connection *c = health__container(link, struct health__connection, unknown);
+        bool known = health__fd_know(&c->fd) == 0;
 
-        if (health__fd_know(&c->fd) == 0)
-            health__list_remove(link);
-        else if (errno != ENOMEM)
-            health__engine_lose(c->http->engine);
+        if (!known && errno == ENOMEM)
+            continue;
+        health__list_remove(link);
+        /* Who has closed all since it came has closed what wakes the loop as well: what has been
+         * looked at is then another's. */
+        if (!known || !health__fd_is_ours(&e->wake_receive)) {
+            c->fd.fd = -1;
+            health__engine_lose(e);
+        }
     }
 }
 

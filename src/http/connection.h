@@ -114,7 +114,8 @@ struct health__connection *health__connection_add(struct health__connections *t,
     const struct sockaddr *address, socklen_t length, int64_t now);
 
 /* Looks at the descriptors of those that were added and are still there, so that they are known
- * again: at the end of each turn, as most of them are gone by then. */
+ * again: at the end of a turn, as most of them are gone by then.  Where the host has closed one,
+ * all is lost. */
 void health__connections_know(struct health__connections *t);
 
 /* MHD has closed it, or never took it. */

@@ -89,8 +89,7 @@ static struct MHD_Daemon *start_daemon(struct health__http *http)
         NULL, NULL, health__request_handle, http,
         /* First: what comes after it may already have something to say. */
         MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
-        /* We have limits of our own; MHD's must not come before them.  It has none of time where it
-         * is not asked to. */
+        /* We have limits of our own; MHD's must not come before them.  Of time it has none. */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->connections.room,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEALTH__POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
         health__request_begins, NULL, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
@@ -203,9 +202,13 @@ static void forget(struct health__server *server, bool lost)
     health__listeners_forget(&http->listeners);
     if (http->daemon == NULL)
         return;
-    for (i = 0; i < http->connections.used; i++)
-        if (http->connections.all[i].phase != HEALTH__FREE)
-            health__fd_close(&http->connections.all[i].fd);
+    for (i = 0; i < http->connections.used; i++) {
+        struct health__connection *c = &http->connections.all[i];
+
+        /* What has not been looked at may be the host's by now. */
+        if (c->phase != HEALTH__FREE && !(lost && c->fd.inode == 0))
+            health__fd_close(&c->fd);
+    }
     if (!lost && has_epoll(http))
         (void)close(http->ready.fd);
     http->daemon = NULL;

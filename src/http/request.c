@@ -80,11 +80,10 @@ static struct health__connection *connection_of(struct MHD_Connection *connectio
 static bool has_room(const char *target)
 {
     size_t bytes = strlen(target), parameters = 0;
+    const char *at;
 
-    if (bytes <= PARAMETERS_MAX)
-        return true;
-    for (; *target != '\0'; target++)
-        parameters += *target == '?' || *target == '&';
+    for (at = strchr(target, '?'); at != NULL; at = strchr(at + 1, '&'))
+        parameters++;
     return parameters <= PARAMETERS_MAX &&
            bytes + parameters * PARAMETER_BYTES <= HEALTH__POOL_BYTES - OTHER_BYTES;
 }

@@ -77,6 +77,8 @@ static inline void served_open(int64_t now)
 
     memset(&served, 0, sizeof(served));
     hand_open(&served.hand, now);
+    assert_int_equal(
+        health__fd_pair(&served.hand.engine.wake_send, &served.hand.engine.wake_receive), 0);
     served.answers = (struct health__answers){
         .engine = &served.hand.engine, .gates = &served.hand.gates, .maker = &maker};
     health__http_init(
@@ -98,6 +100,8 @@ static inline void served_close(void)
     health__replies_done(&served.http.replies);
     health__connections_done(&served.http.connections);
     health__poller_close(&served.poller);
+    health__fd_close(&served.hand.engine.wake_send);
+    health__fd_close(&served.hand.engine.wake_receive);
     hand_close(&served.hand);
 }
 

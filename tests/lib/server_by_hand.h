@@ -62,6 +62,7 @@ static inline int open_http(void **state)
     assert_int_equal(
         health__engine_init(&h.engine, &h.gates, &http.server, &h.observer, HAND_RESPONSE_MS, 16),
         0);
+    assert_int_equal(health__fd_pair(&h.engine.wake_send, &h.engine.wake_receive), 0);
     h.engine.now = T;
     memset(&http, 0, sizeof(http));
     answers = (struct health__answers){.engine = &h.engine, .gates = &h.gates};
@@ -78,6 +79,8 @@ static inline int close_http(void **state)
     for (i = 0; i < client_count; i++)
         (void)close(clients[i]);
     health__poller_close(&poller);
+    health__fd_close(&h.engine.wake_send);
+    health__fd_close(&h.engine.wake_receive);
     hand_close(&h);
     return refused_recount(state);
 }

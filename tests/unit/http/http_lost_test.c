@@ -67,6 +67,90 @@ static void and_nobody_is_accepted(void **unused)
     clean_up();
 }
 
+/* ---- In the turn in which somebody comes ---- */
+
+static int hosts; /* a descriptor of the host's */
+
+static void take_the_connection(void)
+{
+    hosts = mhd.connections[0].fd;
+    take(hosts);
+}
+
+static void close_the_connection(void)
+{
+    (void)close(mhd.connections[0].fd);
+}
+
+static void take_all(void)
+{
+    take(h.engine.wake_receive.fd);
+    take_the_connection();
+}
+
+/* Someone comes, and this happens before the turn is over. */
+static void accept_while(void (*does)(void))
+{
+    connect_one();
+    wait_ready();
+    mhd_does = does;
+    (void)run(T);
+    mhd_does = NULL;
+    assert_int_equal(mhd.count, 1);
+    assert_true(h.engine.lost);
+}
+
+/* What was looked at at its end is the host's. */
+static void whoever_closes_all_may_use_a_number_again(void **unused)
+{
+    int epoll = http.ready.fd, wake = h.engine.wake_receive.fd;
+
+    (void)unused;
+    accept_while(take_all);
+    http.server.forget(&http.server, true);
+    assert_true(is_open(hosts));
+    (void)close(hosts);
+    (void)close(wake);
+    (void)close(epoll);
+    clean_up();
+}
+
+/* Nor is MHD asked to close it. */
+static void what_was_closed_by_its_end_is_not_closed_again(void **unused)
+{
+    int epoll = http.ready.fd;
+
+    (void)unused;
+    accept_while(close_the_connection);
+    hosts = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(hosts, mhd.connections[0].fd);
+    http.server.stop(&http.server);
+    assert_true(mhd.started);
+    assert_true(is_open(hosts));
+    (void)close(hosts);
+    (void)close(epoll);
+    clean_up();
+}
+
+static void and_what_was_not_looked_at_is_left_alone(void **unused)
+{
+    int epoll = http.ready.fd, fd;
+    struct health__connection *c;
+
+    (void)unused;
+    accept_clients(1, T);
+    fd = mhd.connections[0].fd;
+    c = connection(0);
+    c->fd = (struct health__fd){.fd = fd};
+    http.server.forget(&http.server, true);
+    assert_true(is_open(fd));
+    (void)close(fd);
+    (void)close(epoll);
+    clean_up();
+}
+
+/* ---- At any time ---- */
+
 /* Closes what is ours still, and nothing else. */
 static void what_is_lost_is_left_alone(void **unused)
 {
@@ -187,6 +271,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_its_set_mhd_is_not_run),
         TEST(and_nobody_is_accepted),
+        TEST(whoever_closes_all_may_use_a_number_again),
+        TEST(what_was_closed_by_its_end_is_not_closed_again),
+        TEST(and_what_was_not_looked_at_is_left_alone),
         TEST(what_is_lost_is_left_alone),
         TEST(a_stop_that_finds_out_does_not_stop_mhd),
         TEST(a_connection_that_is_lost_is_not_resumed),
