@@ -18,8 +18,8 @@ int64_t health__now_ms(void);
 int64_t health__now_us(void);
 
 /* Whole milliseconds in the nanoseconds of a struct timespec.  A compiler that is to save space
- * would divide, which takes a beat a tenth longer; 2^50 / 10^6, rounded up, is exact for less than
- * 2^30. */
+ * would divide, with which a beat takes a tenth longer; 2^50 / 10^6, rounded up, is exact for less
+ * than 2^30. */
 static inline int64_t health__ms_of_ns(long ns)
 {
     return (int64_t)((uint64_t)ns * UINT64_C(1125899907) >> 50);

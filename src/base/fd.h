@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Zeroed memory is descriptor 0, and not none. */
 struct health__fd {
     int fd; /* -1: none */
     dev_t device;

@@ -30,7 +30,7 @@ int health__connections_init(struct health__connections *t, struct health__http 
     t->all = malloc(t->room * sizeof(*t->all));
     if (t->all == NULL)
         return -1;
-    health__list_init(&t->unknown);
+    health__list_init(&t->unseen);
     for (i = 0; i < HEALTH__PHASES; i++)
         health__list_init(&t->phases[i]);
     for (i = 0; i < HEALTH__SOURCES; i++)
@@ -92,7 +92,7 @@ struct health__connection *health__connection_add(struct health__connections *t,
     health__list_append(&t->sources[c->from].connections, &c->in_source);
     t->sources[c->from].count++;
     t->count++;
-    health__list_append(&t->unknown, &c->unknown);
+    health__list_append(&t->unseen, &c->unseen);
     move(t, c, HEALTH__READING);
     return c;
 }
@@ -102,16 +102,16 @@ void health__connections_know(struct health__connections *t)
     struct health__engine *e = t->http->engine;
     struct health__link *link, *rest;
 
-    health__list_each (link, rest, &t->unknown) {
-        struct health__connection *c = health__container(link, struct health__connection, unknown);
-        bool known = health__fd_know(&c->fd) == 0;
+    health__list_each (link, rest, &t->unseen) {
+        struct health__connection *c = health__container(link, struct health__connection, unseen);
+        bool seen = health__fd_know(&c->fd) == 0;
 
-        if (!known && errno == ENOMEM)
+        if (!seen && errno == ENOMEM)
             continue;
         health__list_remove(link);
         /* Who has closed all since it came has closed what wakes the loop as well: what has been
          * looked at is then another's. */
-        if (!known || !health__fd_is_ours(&e->wake_receive)) {
+        if (!seen || !health__fd_is_ours(&e->wake_receive)) {
             c->fd.fd = -1;
             health__engine_lose(e);
         }
@@ -123,7 +123,7 @@ void health__connection_remove(struct health__connections *t, struct health__con
     health__buffer_done(&c->names);
     leave_source(t, c);
     t->count--;
-    health__list_remove(&c->unknown);
+    health__list_remove(&c->unseen);
     if (c->phase == HEALTH__LEAVING)
         t->leaving--;
     c->phase = HEALTH__FREE;

@@ -78,7 +78,7 @@ struct health__connection {
 
     struct health__link in_phase;  /* in the table's list of its phase, the oldest first */
     struct health__link in_source; /* among those from the same source, the oldest first */
-    struct health__link unknown;   /* in the table's list of these */
+    struct health__link unseen;    /* in the table's list of these */
 };
 
 #define HEALTH__SOURCES 256
@@ -96,7 +96,7 @@ struct health__connections {
     size_t limit;   /* beyond this, one has to go for each that comes */
     size_t count;   /* not FREE */
     size_t leaving; /* of these, LEAVING */
-    struct health__link unknown; /* of these, whose descriptor has not been looked at */
+    struct health__link unseen; /* of these, whose descriptor has not been looked at */
     struct health__link phases[HEALTH__PHASES];
     struct health__source_count sources[HEALTH__SOURCES];
 };

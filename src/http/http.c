@@ -92,7 +92,7 @@ static struct MHD_Daemon *start_daemon(struct health__http *http)
         /* We have limits of our own; MHD's must not come before them.  Of time it has none. */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)http->connections.room,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEALTH__POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK,
-        health__request_begins, NULL, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
+        health__request_begins, http, MHD_OPTION_STRICT_FOR_CLIENT, STRICTNESS,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_CONNECTION,
         notify_connection, http, MHD_OPTION_NOTIFY_COMPLETED, health__request_completed, http,
         MHD_OPTION_END);

@@ -26,7 +26,7 @@
 
 #define PARAMETERS_MAX  30
 #define PARAMETER_BYTES 64  /* of the pool, which has a record of each */
-#define OTHER_BYTES     496 /* of the pool: for the other lines of a head */
+#define OTHER_BYTES     496 /* of the pool: for the rest of the line, and what is read behind it */
 
 /* ---- What is asked for ---- */
 
@@ -75,8 +75,9 @@ static struct health__connection *connection_of(struct MHD_Connection *connectio
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* Whether all of the target's parameters have room in MHD's pool, however much of the head is there
- * as well by now: where one has none, 0.9.75 forgets the request, without a word. */
+/* Whether all of the target's parameters have room in MHD's pool, however much of what is behind
+ * its line is there as well by now: where one has none, 0.9.75 forgets the request, without a word.
+ */
 static bool has_room(const char *target)
 {
     size_t bytes = strlen(target), parameters = 0;
@@ -90,8 +91,11 @@ static bool has_room(const char *target)
 
 void *health__request_begins(void *arg, const char *target, struct MHD_Connection *connection)
 {
-    static const char refusal[] =
-        "HTTP/1.1 414 URI Too Long\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    static const char refusal[] = "HTTP/1.1 414 URI Too Long\r\n"
+                                  "Cache-Control: no-store\r\n"
+                                  "X-Content-Type-Options: nosniff\r\n"
+                                  "Connection: close\r\n"
+                                  "Content-Length: 0\r\n\r\n";
     struct health__connection *c;
 
     (void)arg;

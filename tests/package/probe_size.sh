@@ -67,7 +67,7 @@ answers()
     if in_nothing "$scratch/$1/health-probe" http://example.com/ 2>"$scratch/said"; then
         fail "$1: knows example.com"
     fi
-    grep -q 'need a resolver' "$scratch/said" || fail "$1: says $(cat "$scratch/said")"
+    grep -q 'names are not resolved' "$scratch/said" || fail "$1: says $(cat "$scratch/said")"
     in_nothing "$scratch/$1/health-probe" --help >"$scratch/said" || fail "$1: --help fails"
 }
 

@@ -458,7 +458,7 @@ static char *long_request(
 }
 
 /* Around the size of MHD's memory for a request, where it runs out in this or that moment: none
- * waits until its time is up.  One after the other, as MHD is reminded of one by the next. */
+ * waits until its time is up.  One after the other: each would remind MHD of the one before. */
 static void large_heads(void **state)
 {
     static const struct {

@@ -65,7 +65,7 @@ static void who_stays_is_looked_at_once(void **unused)
 
     (void)unused;
     accept_in_a_turn(NULL);
-    assert_true(health__list_empty(&http.connections.unknown));
+    assert_true(health__list_empty(&http.connections.unseen));
     assert_int_equal(__real_fstat(mhd.connections[0].fd, &s), 0);
     assert_int_equal(connection(0)->fd.inode, s.st_ino);
     assert_int_equal(connection(0)->fd.device, s.st_dev);
@@ -88,7 +88,7 @@ static void who_goes_in_the_same_turn_is_not_looked_at(void **unused)
     accept_in_a_turn(close_the_last);
     before = looks;
     assert_int_equal(http.connections.count, 0);
-    assert_true(health__list_empty(&http.connections.unknown));
+    assert_true(health__list_empty(&http.connections.unseen));
     accept_in_a_turn(NULL);
     assert_true(looks > before);
 }
@@ -100,10 +100,10 @@ static void without_memory_he_is_looked_at_in_the_next_turn(void **unused)
     accept_in_a_turn(NULL);
     is_blind = false;
     assert_false(h.engine.lost);
-    assert_false(health__list_empty(&http.connections.unknown));
+    assert_false(health__list_empty(&http.connections.unseen));
     assert_true(health__fd_is_ours(&connection(0)->fd));
     (void)run(T);
-    assert_true(health__list_empty(&http.connections.unknown));
+    assert_true(health__list_empty(&http.connections.unseen));
     assert_int_not_equal(connection(0)->fd.inode, 0);
 }
 

@@ -138,6 +138,8 @@ static bool is_refused(const char *target)
     said[count] = '\0';
     assert_non_null(strstr(said, "HTTP/1.1 414 "));
     assert_non_null(strstr(said, "\r\nConnection: close\r\n"));
+    assert_non_null(strstr(said, "\r\nCache-Control: no-store\r\n"));
+    assert_non_null(strstr(said, "\r\nX-Content-Type-Options: nosniff\r\n"));
     assert_non_null(strstr(said, "\r\nContent-Length: 0\r\n\r\n"));
     assert_int_equal(recv(served.client, said, sizeof(said), MSG_DONTWAIT), 0);
     return true;
