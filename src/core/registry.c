@@ -11,8 +11,8 @@
 #define FIRST_BUCKETS 16
 
 /* Names that differ in a number at their end, as many do, hang beside each other, where a
- * processor's cache has them.  Names are the service's own, so that no one can choose them to
- * collide. */
+ * processor's cache has them; 131 is odd, and beyond ASCII.  Names are the service's own, so that
+ * no one can choose them to collide. */
 static uint64_t hash(const char *name)
 {
     uint64_t h = 0;
